@@ -1,0 +1,280 @@
+//! The durable client: what is written before what, and what a restart knows.
+
+use super::pair::{Pair, binding};
+use super::*;
+use crate::answer::Answer;
+use crate::journal;
+use crate::limits::JOURNAL_REWRITE_BYTES;
+
+#[test]
+fn nothing_is_sent_before_it_is_durable_and_nothing_handed_over_before_its_answer_is() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    let key = pair.begin("x");
+    let mut positions = Vec::new();
+    while let Some(output) = pair.client.poll_output() {
+        match output {
+            Output::Journal { position, must_sync: true, reserve_bytes, .. } => {
+                assert!(reserve_bytes >= 1000, "room for the answer");
+                positions.push(position);
+            }
+            Output::Journal { must_sync: false, .. } => {}
+            other => panic!("{other:?} before the call is durable"),
+        }
+    }
+    let [begun] = positions[..] else { panic!("{positions:?}") };
+    pair.client.handle_journalled(begun - 1);
+    assert!(pair.client.poll_output().is_none());
+    pair.client.handle_journalled(begun);
+    let id = pair.client.call_id(key).unwrap();
+    assert_eq!(pair.client.poll_output(), Some(Output::Begun { key, id }));
+    assert!(matches!(pair.client.poll_output(), Some(Output::Send(_))));
+
+    let mut reply = Vec::new();
+    let (reference, answer) = (crate::frame::Reference::Call(id), Answer::Done(vec![]).to_bytes());
+    let frame = crate::frame::Reply { reference, attempt: 1, replayed: false, answer };
+    ServerFrame::Reply(frame).encode(&mut reply);
+    pair.client.handle_bytes(11, &reply);
+    let Some(Output::Journal { position, must_sync: true, .. }) = pair.client.poll_output() else {
+        panic!("the answer is journalled first");
+    };
+    assert!(pair.client.poll_output().is_none());
+    pair.client.handle_journalled(position);
+    assert!(matches!(pair.client.poll_output(), Some(Output::Answer(_))));
+}
+
+#[test]
+fn a_restarted_client_hands_over_what_was_not_acknowledged_marked_as_maybe_seen() {
+    let mut pair = Pair::durable();
+    pair.begin("x");
+    pair.begin("y");
+    pair.settle_all();
+    let (x, y) = (pair.id("x"), pair.id("y"));
+    assert!(!pair.answers("x")[0].maybe_seen);
+    pair.client.acknowledge(x);
+    pair.carry_out();
+    pair.file.synced = pair.file.bytes.len();
+    pair.said.clear();
+    pair.crash();
+    assert!(pair.answers("x").is_empty());
+    let [again] = pair.answers("y")[..] else { panic!("{:?}", pair.said) };
+    assert_eq!((again.id, again.maybe_seen, &again.end), (y, true, &End::Done(b"y".to_vec())));
+    pair.client.acknowledge(y);
+    pair.carry_out();
+    pair.file.synced = pair.file.bytes.len();
+    pair.said.clear();
+    pair.crash();
+    assert!(pair.answers("y").is_empty());
+}
+
+#[test]
+fn a_restarted_client_sends_open_calls_again_byte_equal_and_uses_a_new_session() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    pair.begin("x");
+    pair.drive(50);
+    pair.server.silent = false;
+    pair.crash();
+    pair.begin("y");
+    pair.settle_all();
+    let copies = pair.copies("x");
+    assert_eq!(copies.len(), 2);
+    assert_eq!((copies[0].id, copies[0].nonce), (copies[1].id, copies[1].nonce));
+    assert_eq!(*pair.end("x"), End::Done(b"x".to_vec()));
+    assert_ne!(pair.id("y").session, pair.id("x").session);
+}
+
+#[test]
+fn after_a_clean_shutdown_sessions_and_slots_go_on() {
+    let mut pair = Pair::durable();
+    pair.begin("x");
+    pair.settle_all();
+    pair.client.acknowledge(pair.id("x"));
+    pair.client.close(pair.now_ms);
+    pair.drive(pair.now_ms + 100);
+    assert_eq!(pair.said.last(), Some(&Output::Closed));
+    pair.restart();
+    pair.begin("y");
+    pair.settle_all();
+    let (x, y) = (pair.id("x"), pair.id("y"));
+    assert_eq!((y.session, y.slot, Some(y.sequence)), (x.session, x.slot, x.sequence.next()));
+    pair.crash();
+    pair.begin("z");
+    pair.settle_all();
+    assert_ne!(pair.id("z").session, x.session, "the mark held once");
+}
+
+#[test]
+fn an_acknowledgement_after_close_keeps_the_mark_last() {
+    let mut pair = Pair::durable();
+    pair.begin("x");
+    pair.settle_all();
+    pair.client.close(pair.now_ms);
+    pair.client.acknowledge(pair.id("x"));
+    pair.drive(pair.now_ms + 100);
+    let recovered = journal::recover(&pair.file.bytes, &binding()).unwrap();
+    assert!(recovered.clean && recovered.answered.is_empty());
+}
+
+#[test]
+fn closing_with_an_open_call_says_so_and_the_next_start_settles_it() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    pair.begin("x");
+    pair.drive(50);
+    pair.client.close(pair.now_ms);
+    pair.drive(100);
+    assert_eq!(pair.unresolved(), [&Unresolved::Stopped(StopReason::Closed)]);
+    pair.server.silent = false;
+    pair.restart();
+    pair.begin("y");
+    pair.settle_all();
+    assert_eq!(*pair.end("x"), End::Done(b"x".to_vec()));
+    assert_eq!(pair.server.executions("x"), 1);
+    assert_eq!(pair.id("y").session, pair.id("x").session);
+    assert_ne!(pair.id("y").slot, pair.id("x").slot);
+}
+
+#[test]
+fn a_secret_is_not_in_the_journal_and_is_recovered_by_cancel() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    pair.begin_with(NewCall { secret: true, label: "change pin".to_owned(), ..command("PIN 4711") });
+    pair.drive(50);
+    assert_eq!(pair.copies("PIN 4711").len(), 1, "the secret itself was sent");
+    let needle = b"4711";
+    assert!(!pair.file.bytes.windows(needle.len()).any(|window| window == needle));
+    pair.server.silent = false;
+    pair.crash();
+    pair.settle_all();
+    assert_eq!(*pair.end("change pin"), End::Cancelled);
+    assert_eq!(pair.copies("PIN 4711").len(), 1);
+    assert_eq!(pair.cancels_seen(), 1);
+    assert_eq!(pair.server.executions("PIN 4711"), 0);
+}
+
+#[test]
+fn a_recovered_call_past_its_not_after_is_cancelled() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    pair.begin_with(NewCall { not_after: Some(NotAfter::WithinMs(1_000)), ..command("x") });
+    pair.drive(50);
+    pair.server.silent = false;
+    pair.now_ms = 5_000;
+    pair.crash();
+    pair.settle_all();
+    assert_eq!(*pair.end("x"), End::Cancelled);
+    assert_eq!(pair.copies("x").len(), 1);
+}
+
+#[test]
+fn a_wish_to_cancel_outlives_a_crash() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    let key = pair.begin("x");
+    pair.drive(50);
+    pair.client.cancel(50, key);
+    pair.carry_out();
+    pair.file.synced = pair.file.bytes.len();
+    pair.server.silent = false;
+    pair.crash();
+    pair.settle_all();
+    assert_eq!(*pair.end("x"), End::Cancelled);
+}
+
+#[test]
+fn a_copied_journal_is_found_out_and_neither_call_is_lost() {
+    let mut first = Pair::durable();
+    first.begin("a");
+    first.settle_all();
+    first.client.acknowledge(first.id("a"));
+    first.client.close(first.now_ms);
+    first.drive(first.now_ms + 100);
+    let mut second = Pair::new(first.config.clone(), 2);
+    second.file.bytes = first.file.bytes.clone();
+    first.restart();
+    second.restart();
+    first.begin("b");
+    first.settle_all();
+    second.server = first.server.clone();
+    second.begin("c");
+    second.settle_all();
+    assert_eq!(*second.end("c"), End::Done(b"c".to_vec()));
+    assert_eq!(second.server.executions("b") + second.server.executions("c"), 2);
+    assert_eq!(second.alarms(), [&Alarm::JournalCopied { id: first.id("b") }]);
+    // The move itself is in the journal: a crash brings neither id back.
+    second.client.acknowledge(second.id("c"));
+    second.carry_out();
+    second.file.synced = second.file.bytes.len();
+    second.crash();
+    assert_eq!(second.client.calls().count(), 0);
+}
+
+#[test]
+fn a_long_journal_is_rewritten_when_all_is_acknowledged() {
+    let mut pair = Pair::durable();
+    let mut n = 0;
+    while pair.file.rewrites == 0 {
+        let label = format!("{n:0900}");
+        pair.begin(&label);
+        pair.settle_all();
+        pair.client.acknowledge(pair.id(&label));
+        pair.carry_out();
+        pair.said.clear();
+        n += 1;
+        assert!(n < 2_000);
+    }
+    assert!(n * 3_000 > JOURNAL_REWRITE_BYTES);
+    assert!(pair.file.bytes.len() < 1_000);
+    pair.begin("after");
+    pair.settle_all();
+    assert_eq!(pair.id("after").sequence.number(), n + 1);
+    pair.client.acknowledge(pair.id("after"));
+    pair.client.close(pair.now_ms);
+    pair.drive(pair.now_ms + 100);
+    pair.restart();
+    pair.begin("and on");
+    pair.settle_all();
+    assert_eq!(pair.id("and on").session, pair.id("after").session);
+    assert_eq!(pair.id("and on").sequence.number(), n + 2);
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_stops_the_client() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    let key = pair.begin("x");
+    while pair.client.poll_output().is_some() {}
+    pair.client.handle_journal_failed();
+    pair.carry_out();
+    assert!(pair.copies("x").is_empty());
+    let why = Unresolved::Stopped(StopReason::JournalFailed);
+    assert_eq!(pair.unresolved(), [&why]);
+    assert_eq!(pair.client.begin(10, command("y")), Err(BeginError::Stopped(StopReason::JournalFailed)));
+    pair.client.cancel(11, key);
+    pair.drive(1_000);
+    assert_eq!(pair.cancels_seen(), 0);
+}
+
+#[test]
+fn an_abandoned_call_is_not_asked_for_again() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.server.silent = true;
+    let key = pair.begin("x");
+    pair.drive(50);
+    let id = pair.client.call_id(key).unwrap();
+    assert!(pair.client.abandon(id) && !pair.client.abandon(id));
+    pair.carry_out();
+    pair.file.synced = pair.file.bytes.len();
+    pair.server.silent = false;
+    pair.crash();
+    pair.drive(1_000);
+    assert_eq!(pair.client.calls().count(), 0);
+    assert_eq!(pair.copies("x").len(), 1);
+}
