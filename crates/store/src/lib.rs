@@ -1,0 +1,31 @@
+//! The store: typed rows, transactions over them, migrations, backup and restore.
+//!
+//! A rule sees a [`Tx`]: accounts, transfers, slot rows, an embedder's own rows. It never sees SQL. One
+//! connection writes ([`Writer`]), a bounded pool of connections reads ([`Store::snapshot`]).
+//!
+//! Absent: any decision about a call (engine), any rule of a service, any clock: times come in as
+//! microseconds since 1970.
+
+mod backup;
+mod error;
+mod folder;
+mod ledger;
+pub mod limits;
+mod meta;
+mod migrations;
+mod open;
+mod rows;
+mod slots;
+#[cfg(test)]
+mod tests;
+mod tx;
+
+pub use backup::{BackupReport, backup, restore};
+pub use error::{Class, StoreError};
+pub use folder::Folder;
+pub use ledger::*;
+pub use meta::Meta;
+pub use open::{Durability, Options, Store, Writer};
+pub use rows::{KeyAndValue, Rows};
+pub use slots::{BoundTo, Digest, SlotRow, Written};
+pub use tx::{Snapshot, Tx};

@@ -1,0 +1,40 @@
+//! Every bound of the store, unit last.
+
+/// Memory that one writing connection may use for pages, in KiB.
+pub const PAGE_CACHE_KIB_MAX: i64 = 64 * 1024;
+
+/// Memory that one reading connection may use for pages, in KiB.
+pub const READER_PAGE_CACHE_KIB_MAX: i64 = 8 * 1024;
+
+/// Reading connections kept open.
+pub const READERS_MAX: usize = 16;
+
+/// The write-ahead log is copied into the database when it has grown to this many pages.
+pub const WAL_PAGES_BEFORE_CHECKPOINT: i64 = 4096;
+
+/// How long a statement waits for a lock that another connection holds, in milliseconds.
+pub const BUSY_MS_MAX: u64 = 2000;
+
+/// Prepared statements kept per connection.
+pub const STATEMENTS_CACHED_MAX: usize = 128;
+
+/// Longest name of an embedder's row space, in bytes.
+pub const SPACE_NAME_BYTES_MAX: usize = 64;
+
+/// Longest key of an embedder's row, in bytes.
+pub const ROW_KEY_BYTES_MAX: usize = 1024;
+
+/// Longest value of an embedder's row, in bytes.
+pub const ROW_VALUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most rows one scan returns.
+pub const SCAN_ROWS_MAX: usize = 10_000;
+
+/// Slot rows deleted in one transaction of the collector.
+pub const COLLECT_ROWS_MAX: u32 = 500;
+
+/// Pages copied per step of an online backup; writers go on between steps.
+pub const BACKUP_PAGES_PER_STEP: i32 = 1024;
+
+/// Automatic backups (made before a migration) that are kept.
+pub const AUTOMATIC_BACKUPS_MAX: usize = 5;

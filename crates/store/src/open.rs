@@ -1,0 +1,238 @@
+//! Opening the database: the one writing connection and the pool of reading ones.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use switchboard_call::id::StoreId;
+use switchboard_call::limits::HORIZON_LAG_MS;
+
+use crate::limits::{
+    BUSY_MS_MAX, PAGE_CACHE_KIB_MAX, READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
+    WAL_PAGES_BEFORE_CHECKPOINT,
+};
+use crate::migrations::{self, State};
+use crate::{Folder, Meta, Snapshot, StoreError, Tx, backup};
+
+/// How sure a commit must be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// Every commit is on the disk before anybody hears of it.
+    #[default]
+    Full,
+    /// A power cut may lose the newest commits; for experiments, said aloud by the operator.
+    Unsafe,
+}
+
+/// How to open.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// How sure a commit must be.
+    pub durability: Durability,
+    /// Name of a registered SQLite VFS instead of the operating system's files; the simulation's disk.
+    pub vfs: Option<String>,
+}
+
+/// The reading side, shared by all threads. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    readers: Arc<Readers>,
+}
+
+/// The writing side: one per database, owned by whoever holds the writer role.
+#[derive(Debug)]
+pub struct Writer {
+    conn: Connection,
+}
+
+#[derive(Debug)]
+struct Readers {
+    path: PathBuf,
+    options: Options,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Store {
+    /// Opens the database of a held folder: makes it, or checks it and brings its schema up to date
+    /// (after an automatic backup). `now_us` becomes the birth of a new store.
+    ///
+    /// # Errors
+    /// When the file is damaged, foreign, from a newer program, or cannot be written.
+    pub fn open(folder: &Folder, options: &Options, now_us: u64) -> Result<(Self, Writer), StoreError> {
+        Self::open_file(&folder.database(), Some(&folder.backups()), options, now_us)
+    }
+
+    /// Opens a database file that no folder belongs to (the simulation's disk, a backup under test).
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_file(
+        path: &Path,
+        backups: Option<&Path>,
+        options: &Options,
+        now_us: u64,
+    ) -> Result<(Self, Writer), StoreError> {
+        let located = |error| at_path(error, path);
+        let conn = connect(path, options, Role::Writes).map_err(located)?;
+        match migrations::state(&conn, path).map_err(located)? {
+            State::Current => {}
+            State::Empty => create(&conn, now_us).map_err(located)?,
+            State::Older => {
+                if let Some(backups) = backups {
+                    backup::before_migration(&conn, backups, now_us)?;
+                }
+                let tx = Tx::begin(&conn)?;
+                migrations::migrate(&conn).map_err(located)?;
+                tx.commit()?;
+            }
+        }
+        let writer = Writer { conn };
+        writer.view().meta().map_err(located)?;
+        let readers = Readers { path: path.to_owned(), options: options.clone(), idle: Mutex::default() };
+        Ok((Self { readers: Arc::new(readers) }, writer))
+    }
+
+    /// Runs `read` over one consistent view of the committed rows.
+    ///
+    /// # Errors
+    /// When the store fails, or `read` says so.
+    pub fn snapshot<T>(
+        &self,
+        read: impl FnOnce(&Snapshot<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let conn = self.readers.take()?;
+        let snapshot = Snapshot::begin(&conn)?;
+        let answer = read(&snapshot);
+        snapshot.end()?;
+        self.readers.give_back(conn);
+        answer
+    }
+
+    /// The store's facts.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn meta(&self) -> Result<Meta, StoreError> {
+        self.snapshot(|view| view.meta())
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.readers.path
+    }
+}
+
+impl Writer {
+    /// Begins the one writing transaction.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
+        Tx::begin(&self.conn)
+    }
+
+    /// Copies the write-ahead log into the database, as a clean shutdown does.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn checkpoint(&mut self) -> Result<(), StoreError> {
+        self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// The committed rows, while no transaction is open.
+    #[must_use]
+    pub fn view(&self) -> Snapshot<'_> {
+        Snapshot { conn: &self.conn }
+    }
+}
+
+impl Readers {
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.map_or_else(|| connect(&self.path, &self.options, Role::Reads), Ok)
+    }
+
+    /// A connection that failed is dropped instead: only sound ones come back here.
+    fn give_back(&self, conn: Connection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < READERS_MAX {
+            idle.push(conn);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Writes,
+    Reads,
+}
+
+fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, StoreError> {
+    let access = match role {
+        Role::Writes => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+        Role::Reads => OpenFlags::SQLITE_OPEN_READ_WRITE,
+    };
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let opened = match &options.vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let conn = opened.map_err(|error| cannot_open(error, path))?;
+    conn.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
+    let synchronous = match options.durability {
+        Durability::Full => "FULL",
+        Durability::Unsafe => "OFF",
+    };
+    let cache_kib = if role == Role::Writes { PAGE_CACHE_KIB_MAX } else { READER_PAGE_CACHE_KIB_MAX };
+    conn.pragma_update(None, "journal_mode", "WAL")?;
+    conn.pragma_update(None, "synchronous", synchronous)?;
+    conn.pragma_update(None, "cache_size", -cache_kib)?;
+    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_BEFORE_CHECKPOINT)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "trusted_schema", false)?;
+    conn.pragma_update(None, "cell_size_check", true)?;
+    conn.pragma_update(None, "query_only", role == Role::Reads)?;
+    Ok(conn)
+}
+
+fn create(conn: &Connection, now_us: u64) -> Result<(), StoreError> {
+    let mut store = [0; 16];
+    getrandom::fill(&mut store).map_err(|error| StoreError::Impossible(error.to_string()))?;
+    let horizon_ms = (now_us / 1000).saturating_sub(HORIZON_LAG_MS);
+    let mut tx = Tx::begin(conn)?;
+    migrations::migrate(conn)?;
+    tx.create_meta(
+        StoreId(store),
+        i64::try_from(horizon_ms).unwrap_or(i64::MAX),
+        i64::try_from(now_us).unwrap_or(i64::MAX),
+    )?;
+    tx.commit()
+}
+
+/// A file that cannot be opened says only "unable to open database file": the operating system knows why.
+fn cannot_open(error: rusqlite::Error, path: &Path) -> StoreError {
+    let tried = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+    match tried {
+        Err(source) => StoreError::Folder { action: "opening", path: path.to_owned(), source },
+        Ok(_) => error.into(),
+    }
+}
+
+/// Names the file in errors that SQLite reports without one.
+fn at_path(error: StoreError, path: &Path) -> StoreError {
+    if let StoreError::Corrupt { detail, .. } = error {
+        return StoreError::Corrupt { path: path.to_owned(), detail };
+    }
+    if let StoreError::Sql(error) = error {
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) {
+            let source = std::io::Error::new(std::io::ErrorKind::ReadOnlyFilesystem, error);
+            return StoreError::Folder { action: "writing", path: path.to_owned(), source };
+        }
+        return StoreError::Sql(error);
+    }
+    error
+}

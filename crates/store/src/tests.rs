@@ -1,0 +1,236 @@
+//! Promises of the store's core: a dropped transaction leaves nothing, claims are conditional, keys and
+//! the lock are guarded, a damaged or foreign file is refused, a backup is whole, a restore raises the
+//! generation.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use switchboard_call::id::{CallId, ReplyHash, Sequence, SessionId, Slot};
+
+use crate::{
+    BoundTo, Digest, Durability, Folder, Options, Store, StoreError, Writer, Written, backup, restore,
+};
+
+const NOW_US: u64 = 1_790_000_000_000_000;
+
+fn folder() -> (tempfile::TempDir, Folder) {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::hold(dir.path(), Durability::Full).unwrap();
+    (dir, folder)
+}
+
+fn open(folder: &Folder) -> (Store, Writer) {
+    Store::open(folder, &Options::default(), NOW_US).unwrap()
+}
+
+fn call(slot: u16, sequence: u64) -> CallId {
+    let session = SessionId::mint(NOW_US / 1000, [7; 10]);
+    CallId { session, slot: Slot(slot), sequence: Sequence::new(sequence).unwrap() }
+}
+
+fn digest() -> Digest {
+    Digest { nonce_tag: 5, key_id: 6, mac: [7; 16] }
+}
+
+#[test]
+fn a_dropped_transaction_leaves_nothing() {
+    let (_dir, folder) = folder();
+    let (store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    tx.rows("seats").unwrap().put(b"1", b"taken").unwrap();
+    drop(tx);
+    let found = store.snapshot(|view| view.rows("seats")?.find(b"1")).unwrap();
+    assert_eq!(found, None);
+}
+
+#[test]
+fn a_snapshot_sees_committed_rows_only() {
+    let (_dir, folder) = folder();
+    let (store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    tx.rows("seats").unwrap().put(b"1", b"taken").unwrap();
+    assert_eq!(store.snapshot(|view| view.rows("seats")?.find(b"1")).unwrap(), None);
+    tx.commit().unwrap();
+    let found = store.snapshot(|view| view.rows("seats")?.find(b"1")).unwrap();
+    assert_eq!(found.as_deref(), Some(&b"taken"[..]));
+}
+
+#[test]
+fn a_savepoint_takes_back_only_what_came_after_it() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    tx.rows("s").unwrap().put(b"before", b"").unwrap();
+    tx.savepoint().unwrap();
+    tx.rows("s").unwrap().put(b"after", b"").unwrap();
+    tx.back_to_savepoint().unwrap();
+    tx.rows("s").unwrap().put(b"counter", b"").unwrap();
+    tx.release_savepoint().unwrap();
+    tx.commit().unwrap();
+    let rows = writer.view().rows("s").unwrap().scan(b"", 10).unwrap();
+    let keys: Vec<_> = rows.into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, [b"before".to_vec(), b"counter".to_vec()]);
+}
+
+#[test]
+fn compare_and_put_writes_only_over_what_was_expected() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    let mut rows = tx.rows("s").unwrap();
+    assert_eq!(rows.compare_and_put(b"k", None, b"1").unwrap(), Written::Yes);
+    assert_eq!(rows.compare_and_put(b"k", None, b"2").unwrap(), Written::No);
+    assert_eq!(rows.compare_and_put(b"k", Some(b"0"), b"2").unwrap(), Written::No);
+    assert_eq!(rows.compare_and_put(b"k", Some(b"1"), b"2").unwrap(), Written::Yes);
+    assert_eq!(rows.delete(b"k").unwrap(), Written::Yes);
+    assert_eq!(rows.delete(b"k").unwrap(), Written::No);
+    let long = vec![0; crate::limits::ROW_KEY_BYTES_MAX + 1];
+    assert!(matches!(rows.put(&long, b""), Err(StoreError::RowTooLarge { .. })));
+}
+
+#[test]
+fn a_claim_names_everything_it_relies_on() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let owner = BoundTo::Principal(9);
+    let mut tx = writer.begin().unwrap();
+    assert_eq!(tx.claim_first(call(0, 1), owner).unwrap(), Written::Yes);
+    assert_eq!(tx.claim_first(call(0, 1), owner).unwrap(), Written::No);
+    tx.record(call(0, 1), Some(&digest()), b"reply", 1).unwrap();
+    let hash = ReplyHash::of(call(0, 1), b"reply");
+    assert_eq!(tx.claim_next(call(0, 2), 8, hash).unwrap(), Written::No, "another principal");
+    assert_eq!(tx.claim_next(call(0, 2), 9, ReplyHash::NONE).unwrap(), Written::No, "another reply");
+    assert_eq!(tx.claim_next(call(0, 3), 9, hash).unwrap(), Written::No, "a gap");
+    assert_eq!(tx.claim_next(call(1, 2), 9, hash).unwrap(), Written::No, "another slot");
+    assert_eq!(tx.claim_next(call(0, 2), 9, hash).unwrap(), Written::Yes);
+    tx.record(call(0, 2), None, b"cancelled", 2).unwrap();
+    let row = tx.slot_row(call(0, 2).session, Slot(0)).unwrap().unwrap();
+    assert_eq!((row.sequence, row.bound_to, row.digest), (2, owner, None));
+    assert_eq!(row.reply_hash, ReplyHash::of(call(0, 2), b"cancelled"));
+    assert!(matches!(tx.record(call(0, 9), None, b"", 3), Err(StoreError::Impossible(_))));
+}
+
+#[test]
+fn old_slot_rows_go_in_small_batches_and_young_ones_stay() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let old = SessionId::mint(1000, [1; 10]);
+    let young = SessionId::mint(5000, [1; 10]);
+    let mut tx = writer.begin().unwrap();
+    for slot in 0..5 {
+        for session in [old, young] {
+            let id = CallId { session, slot: Slot(slot), sequence: Sequence::FIRST };
+            tx.claim_first(id, BoundTo::Nobody).unwrap();
+        }
+    }
+    assert_eq!(tx.collect_slots(5000, 3).unwrap(), 3);
+    assert_eq!(tx.collect_slots(5000, 3).unwrap(), 2);
+    assert_eq!(tx.collect_slots(5000, 3).unwrap(), 0);
+    assert!(tx.slot_row(young, Slot(4)).unwrap().is_some());
+}
+
+#[test]
+fn the_horizon_only_rises() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let born = writer.view().horizon_ms().unwrap();
+    let mut tx = writer.begin().unwrap();
+    tx.raise_horizon(born + 5).unwrap();
+    tx.raise_horizon(born + 1).unwrap();
+    assert_eq!(tx.horizon_ms().unwrap(), born + 5);
+}
+
+#[test]
+fn a_second_holder_of_the_folder_is_told_who_has_it() {
+    let (dir, _folder) = folder();
+    let refused = Folder::hold(dir.path(), Durability::Full).unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains(&std::process::id().to_string()), "{text}");
+}
+
+#[test]
+fn a_key_is_made_once_and_refused_when_others_can_read_it() {
+    let (_dir, folder) = folder();
+    let key = folder.key("digest").unwrap();
+    assert_eq!(folder.key("digest").unwrap(), key);
+    assert_ne!(folder.key("operator").unwrap(), key);
+    let path = folder.keys().join("digest.key");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(matches!(folder.key("digest"), Err(StoreError::KeyExposed { mode: 0o640, .. })));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&path, b"short").unwrap();
+    assert!(matches!(folder.key("digest"), Err(StoreError::KeyDamaged { bytes: 5, .. })));
+}
+
+#[test]
+fn a_store_keeps_its_id_when_it_is_opened_again() {
+    let (_dir, folder) = folder();
+    let first = open(&folder).0.meta().unwrap();
+    assert_eq!(open(&folder).0.meta().unwrap(), first);
+}
+
+#[test]
+fn damaged_foreign_and_newer_files_are_refused_in_plain_words() {
+    let (_dir, folder) = folder();
+    drop(open(&folder));
+    set_pragma(&folder.database(), "user_version = 999");
+    assert!(matches!(refusal(&folder), StoreError::NewerSchema { found: 999, .. }));
+    set_pragma(&folder.database(), "application_id = 1");
+    assert!(matches!(refusal(&folder), StoreError::Foreign { .. }));
+    std::fs::write(folder.database(), vec![0x55; 8192]).unwrap();
+    let text = refusal(&folder).to_string();
+    assert!(text.contains("damaged") && text.contains("switchboard restore"), "{text}");
+}
+
+#[test]
+fn a_backup_of_a_store_in_use_is_whole_and_restore_raises_the_generation() {
+    let (dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    put(&mut writer, b"kept");
+    let file = dir.path().join("copy.backup");
+    let made = backup(&folder.database(), &file, |_, _| {}).unwrap();
+    put(&mut writer, b"lost");
+    let existing = backup(&folder.database(), &file, |_, _| {});
+    assert!(matches!(existing, Err(StoreError::Folder { action: "creating", .. })), "never overwritten");
+    drop(writer);
+    let restored = restore(&folder, &file, NOW_US).unwrap();
+    assert_eq!(restored.store, made.store);
+    assert_eq!(restored.generation.0, made.generation.0 + 1);
+    let (_store, writer) = open(&folder);
+    assert_eq!(writer.view().meta().unwrap().generation, restored.generation);
+    let rows = writer.view().rows("s").unwrap().scan(b"", 9).unwrap();
+    assert_eq!(rows, [(b"kept".to_vec(), Vec::new())]);
+    drop(writer);
+    let again = restore(&folder, &file, NOW_US).unwrap();
+    assert_eq!(again.generation.0, restored.generation.0 + 1, "higher than what it replaces, too");
+}
+
+#[test]
+fn a_damaged_backup_is_refused_and_the_store_stays() {
+    let (dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    put(&mut writer, b"kept");
+    let file = dir.path().join("copy.backup");
+    backup(&folder.database(), &file, |_, _| {}).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle..].fill(0xa5);
+    std::fs::write(&file, bytes).unwrap();
+    assert!(restore(&folder, &file, NOW_US).is_err());
+    assert_eq!(writer.view().rows("s").unwrap().scan(b"", 9).unwrap().len(), 1);
+}
+
+fn put(writer: &mut Writer, key: &[u8]) {
+    let mut tx = writer.begin().unwrap();
+    tx.rows("s").unwrap().put(key, b"").unwrap();
+    tx.commit().unwrap();
+}
+
+fn set_pragma(path: &Path, pragma: &str) {
+    let conn = rusqlite::Connection::open(path).unwrap();
+    conn.execute_batch(&format!("PRAGMA {pragma}")).unwrap();
+}
+
+fn refusal(folder: &Folder) -> StoreError {
+    Store::open(folder, &Options::default(), NOW_US).unwrap_err()
+}
