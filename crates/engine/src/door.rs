@@ -1,0 +1,495 @@
+//! The door: what is refused before the transaction (server rule 0), where copies of a call in hand
+//! attach to it, and the way of each request to its room.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use switchboard_call::answer::{Answer, DoorCause, Outcome, TransientCause};
+use switchboard_call::frame::{
+    Call, Cancel, OutcomeReply, Read, Reference, Reply, ServerFrame, ServiceLimits,
+};
+use switchboard_call::id::{CallId, Generation, Sequence, StoreId};
+use switchboard_call::limits::HORIZON_LAG_MS;
+use switchboard_call::server::Request;
+use switchboard_store::{Digest, Meta, Snapshot, Store, StoreError, Writer};
+
+use crate::batch::{Job, Task, Verdict, chain};
+use crate::digest::DigestKeys;
+use crate::housekeeping::keep_house;
+use crate::limits::{
+    COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS, STORE_RETRY_MS,
+};
+use crate::mint_rate::MintRate;
+use crate::outcome::outcome;
+use crate::prepare::Pool;
+use crate::principal::{Principal, permit};
+use crate::service::{CommandSpec, Effect, Prepare, ReadContext, Registry, Work};
+use crate::writer::{Queued, WriterRole};
+
+/// Microseconds since 1970; the driver's clock.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// Where answers go: a connection's outbox, an embedded client, the simulation.
+pub trait Replies: Send + Sync {
+    /// Takes one frame for the peer. Never blocks; called from any thread, also within
+    /// [`Engine::hand_in`].
+    fn deliver(&self, frame: ServerFrame);
+}
+
+/// What an engine is made of.
+pub struct Config {
+    /// The reading side of the store.
+    pub store: Store,
+    /// Its writing side.
+    pub writer: Writer,
+    /// The services.
+    pub registry: Registry,
+    /// Keys of the call digest.
+    pub keys: DigestKeys,
+    /// The driver's clock.
+    pub clock: Clock,
+    /// Slots a session may use.
+    pub slots_max: u16,
+    /// Preparing threads; 0 prepares where the call is handed in.
+    pub prepare_threads: usize,
+    /// Called once when the process must end because the disk lost written bytes.
+    pub on_fatal: Box<dyn Fn(&StoreError) + Send + Sync>,
+}
+
+/// What a welcome tells about the store behind this node.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoreFacts {
+    /// Its id.
+    pub store: StoreId,
+    /// How often it was restored.
+    pub generation: Generation,
+    /// The driver's clock, microseconds since 1970.
+    pub server_time_us: u64,
+    /// The label for sessions minted now, milliseconds since 1970.
+    pub mint_time_ms: u64,
+    /// Slots a session may use.
+    pub slots_max: u16,
+    /// Limits of each service.
+    pub services: Vec<ServiceLimits>,
+}
+
+/// The one door to the transaction. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    role: WriterRole<Waiter>,
+    registry: Registry,
+    keys: DigestKeys,
+    clock: Clock,
+    slots_max: u16,
+    pool: Pool,
+    on_fatal: Box<dyn Fn(&StoreError) + Send + Sync>,
+    mint_rate: MintRate,
+    in_hand: Mutex<HashMap<CallId, InHand>>,
+    closing: AtomicBool,
+}
+
+/// A call on this node between the door and its answer.
+struct InHand {
+    principal: Principal,
+    digest: Digest,
+    copies: Vec<Waiter>,
+}
+
+/// Who waits for an answer.
+#[derive(Clone)]
+struct Waiter {
+    replies: Arc<dyn Replies>,
+    attempt: u32,
+    /// The job's call stands in `in_hand`, with the copies that attached to it.
+    in_hand: bool,
+}
+
+impl Engine {
+    /// Starts the engine.
+    ///
+    /// # Errors
+    /// When the operating system gives no thread.
+    pub fn start(config: Config) -> std::io::Result<Self> {
+        let inner = Inner {
+            store: config.store,
+            role: WriterRole::new(config.writer),
+            registry: config.registry,
+            keys: config.keys,
+            clock: config.clock,
+            slots_max: config.slots_max,
+            pool: Pool::start(config.prepare_threads)?,
+            on_fatal: config.on_fatal,
+            mint_rate: MintRate::default(),
+            in_hand: Mutex::default(),
+            closing: AtomicBool::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Takes what one connection has received. Synchronous: this thread may run the writer role before it
+    /// returns. Every request gets exactly one answer through `replies`, now or later.
+    pub fn hand_in(&self, principal: Principal, requests: Vec<Request>, replies: &Arc<dyn Replies>) {
+        let mut questions = Vec::new();
+        for request in requests {
+            match request {
+                Request::Call(call) => self.admit_call(principal, call, replies),
+                Request::Cancel(cancel) => self.inner.admit_cancel(principal, cancel, replies),
+                Request::Read(read) => {
+                    if let Some(work) = self.inner.admit_read(principal, &read, replies) {
+                        questions.push(Question::Read(read.tag, work));
+                    }
+                }
+                Request::Outcome(query) => questions.push(Question::Outcome(query.id)),
+            }
+        }
+        self.answer_questions(principal, questions, replies);
+        self.inner.drive();
+    }
+
+    /// What a welcome tells.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn facts(&self) -> Result<StoreFacts, StoreError> {
+        let Meta { store, generation, horizon_ms } = self.inner.store.meta()?;
+        let server_time_us = (self.inner.clock)();
+        Ok(StoreFacts {
+            store,
+            generation,
+            server_time_us,
+            mint_time_ms: (server_time_us / 1000).max(horizon_ms.saturating_add(HORIZON_LAG_MS)),
+            slots_max: self.inner.slots_max,
+            services: self.inner.registry.limits(),
+        })
+    }
+
+    /// The services of this engine.
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// Raises the horizon and deletes a few old rows; to be called about once a minute with the time since
+    /// the last call. Returns rows deleted.
+    ///
+    /// # Errors
+    /// When the store fails; the next call tries again.
+    pub fn keep_house(&self, uptime_ms: u64) -> Result<usize, StoreError> {
+        let now_us = (self.inner.clock)();
+        let kept = self.inner.role.with_writer(|writer| keep_house(writer, now_us, uptime_ms));
+        // Who queued meanwhile found the role taken.
+        self.inner.drive();
+        kept
+    }
+
+    /// Takes no new calls from now on, finishes those in hand, and folds the write-ahead log into the
+    /// database.
+    ///
+    /// # Errors
+    /// When the store fails; everything answered is durable all the same.
+    pub fn drain(&self) -> Result<(), StoreError> {
+        self.inner.closing.store(true, Ordering::SeqCst);
+        self.inner.pool.close();
+        self.inner.drive();
+        let folded = self.inner.role.with_writer(Writer::checkpoint);
+        self.inner.drive();
+        folded
+    }
+
+    fn admit_call(&self, principal: Principal, call: Call, replies: &Arc<dyn Replies>) {
+        let mut waiter = Waiter { replies: Arc::clone(replies), attempt: call.attempt, in_hand: false };
+        let id = call.id;
+        let work = match self.inner.check_call(principal, &call) {
+            Ok(work) => work,
+            Err(answer) => return waiter.answer(id, answer.to_bytes(), false),
+        };
+        let digests = self.inner.keys.digests(&call);
+        match self.inner.attach(principal, id, &digests.current, &waiter) {
+            Attached::ToOriginal => return,
+            Attached::TooMany => return waiter.answer(id, overloaded(), false),
+            Attached::Not { now_in_hand } => waiter.in_hand = now_in_hand,
+        }
+        let prepare = work.spec().prepare;
+        let task = Task::Call { previous: call.previous, digests, not_after_us: call.not_after_us, work };
+        let queued = Queued { job: Job { id, principal, task }, waiter };
+        match prepare {
+            Prepare::None => self.inner.queue(queued),
+            Prepare::Pool => self.prepare(queued),
+        }
+    }
+
+    fn prepare(&self, queued: Queued<Waiter>) {
+        let refused = queued.waiter.clone();
+        let id = queued.job.id;
+        let inner = Arc::clone(&self.inner);
+        let task = Box::new(move || {
+            inner.prepare_and_queue(queued);
+            inner.drive();
+        });
+        if self.inner.pool.submit(task).is_err() {
+            self.inner.finish(id, refused, Verdict { answer: overloaded(), replayed: false });
+        }
+    }
+
+    fn answer_questions(&self, principal: Principal, questions: Vec<Question>, replies: &Arc<dyn Replies>) {
+        let (slow, quick): (Vec<_>, Vec<_>) = questions.into_iter().partition(Question::is_slow);
+        if !quick.is_empty() {
+            self.inner.answer(principal, quick, replies);
+        }
+        for question in slow {
+            let (inner, to) = (Arc::clone(&self.inner), Arc::clone(replies));
+            let reference = question.reference();
+            let task = Box::new(move || inner.answer(principal, vec![question], &to));
+            if self.inner.pool.submit(task).is_err() {
+                replies.deliver(reply(reference, 0, overloaded(), false));
+            }
+        }
+    }
+}
+
+/// Something that is answered over a snapshot.
+enum Question {
+    Read(u64, Work),
+    Outcome(CallId),
+}
+
+impl Question {
+    fn is_slow(&self) -> bool {
+        matches!(self, Self::Read(_, work) if work.spec().prepare == Prepare::Pool)
+    }
+
+    fn reference(&self) -> Reference {
+        match self {
+            Self::Read(tag, _) => Reference::Read(*tag),
+            Self::Outcome(id) => Reference::Call(*id),
+        }
+    }
+
+    fn answer(
+        self,
+        snapshot: &Snapshot<'_>,
+        principal: Principal,
+        now_us: u64,
+    ) -> Result<ServerFrame, StoreError> {
+        match self {
+            Self::Outcome(id) => outcome(snapshot, principal, id)
+                .map(|outcome| ServerFrame::Outcome(OutcomeReply { id, outcome })),
+            Self::Read(tag, mut work) => {
+                if !work.is_prepared() {
+                    work.prepare(snapshot)?;
+                }
+                let answer = match work.read(snapshot, &ReadContext { principal, now_us })? {
+                    Ok(reply) => Answer::Done(reply),
+                    Err(refusal) => Answer::Refused(refusal),
+                };
+                Ok(reply(Reference::Read(tag), 0, answer.to_bytes(), false))
+            }
+        }
+    }
+}
+
+enum Attached {
+    ToOriginal,
+    TooMany,
+    Not { now_in_hand: bool },
+}
+
+impl Inner {
+    /// Server rule 0, for a call.
+    fn check_call(&self, principal: Principal, call: &Call) -> Result<Work, Answer> {
+        let work = self.registry.parse(&call.service, call.version, &call.body)?;
+        let spec = work.spec();
+        check_effect(spec, Effect::Command)?;
+        check_permission(principal, spec)?;
+        if call.id.slot.0 >= self.slots_max {
+            let text =
+                format!("slot {} is over the {} that this server grants", call.id.slot.0, self.slots_max);
+            return Err(Answer::door(DoorCause::OverLimit, text));
+        }
+        if self.closing.load(Ordering::SeqCst) {
+            return Err(Answer::transient(TransientCause::ShuttingDown, SHUTDOWN_RETRY_MS));
+        }
+        if call.id.sequence == Sequence::FIRST && !self.mint_rate.take(principal, (self.clock)()) {
+            return Err(Answer::transient(TransientCause::SessionsTooFast, OVERLOADED_RETRY_MS));
+        }
+        Ok(work)
+    }
+
+    fn admit_read(&self, principal: Principal, read: &Read, replies: &Arc<dyn Replies>) -> Option<Work> {
+        let parsed = self.registry.parse(&read.service, read.version, &read.body).and_then(|work| {
+            check_effect(work.spec(), Effect::Read)?;
+            check_permission(principal, work.spec())?;
+            Ok(work)
+        });
+        match parsed {
+            Ok(work) => Some(work),
+            Err(answer) => {
+                replies.deliver(reply(Reference::Read(read.tag), 0, answer.to_bytes(), false));
+                None
+            }
+        }
+    }
+
+    fn admit_cancel(&self, principal: Principal, cancel: Cancel, replies: &Arc<dyn Replies>) {
+        let waiter = Waiter { replies: Arc::clone(replies), attempt: 0, in_hand: false };
+        if cancel.previous.is_none() && !principal.is_operator() {
+            let text = "only an operator may cancel without the hash of the previous reply";
+            return waiter.answer(cancel.id, Answer::door(DoorCause::NotPermitted, text).to_bytes(), false);
+        }
+        let task = Task::Cancel { previous: cancel.previous };
+        let queued = Queued { job: Job { id: cancel.id, principal, task }, waiter };
+        if let Some(refused) = self.role.push_cancel(queued) {
+            refused.waiter.answer(cancel.id, overloaded(), false);
+        }
+    }
+
+    /// A copy of a call that this node has in hand waits for the original's answer. A call that only
+    /// shares the id goes its own way: the row will say what it is.
+    fn attach(&self, principal: Principal, id: CallId, digest: &Digest, waiter: &Waiter) -> Attached {
+        match self.in_hand().entry(id) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(InHand { principal, digest: *digest, copies: Vec::new() });
+                Attached::Not { now_in_hand: true }
+            }
+            Entry::Occupied(mut original) => {
+                let original = original.get_mut();
+                if original.principal != principal || original.digest != *digest {
+                    return Attached::Not { now_in_hand: false };
+                }
+                if original.copies.len() >= COPIES_PER_CALL_MAX {
+                    return Attached::TooMany;
+                }
+                original.copies.push(waiter.clone());
+                Attached::ToOriginal
+            }
+        }
+    }
+
+    fn prepare_and_queue(&self, mut queued: Queued<Waiter>) {
+        let Task::Call { work, .. } = &mut queued.job.task else {
+            return self.queue(queued);
+        };
+        let prepared = catch_unwind(AssertUnwindSafe(|| self.store.snapshot(|view| work.prepare(view))));
+        let failure = match prepared {
+            Ok(Ok(())) => return self.queue(queued),
+            Ok(Err(error)) => {
+                tracing::warn!(call = %queued.job.id, error = chain(&error), "preparing a call failed");
+                Verdict::transient(TransientCause::StoreUnavailable, STORE_RETRY_MS)
+            }
+            Err(_panic) => {
+                tracing::error!(call = %queued.job.id, "preparing a call panicked");
+                Verdict::transient(TransientCause::Fault, FAULT_RETRY_MS)
+            }
+        };
+        self.finish(queued.job.id, queued.waiter, failure);
+    }
+
+    fn queue(&self, queued: Queued<Waiter>) {
+        if let Some(refused) = self.role.push_call(queued) {
+            self.finish(refused.job.id, refused.waiter, Verdict { answer: overloaded(), replayed: false });
+        }
+    }
+
+    fn drive(&self) {
+        let deliver = |queued: Queued<Waiter>, verdict| self.finish(queued.job.id, queued.waiter, verdict);
+        if let Err(error) = self.role.drive(&*self.clock, &deliver) {
+            tracing::error!(error = chain(&error), "the store cannot be trusted any more");
+            self.closing.store(true, Ordering::SeqCst);
+            (self.on_fatal)(&error);
+        }
+    }
+
+    /// Hands a verdict to the original and to the copies that attached to it.
+    fn finish(&self, id: CallId, waiter: Waiter, verdict: Verdict) {
+        let copies = if waiter.in_hand {
+            self.in_hand().remove(&id).map_or_else(Vec::new, |call| call.copies)
+        } else {
+            Vec::new()
+        };
+        for copy in copies {
+            copy.answer(id, verdict.answer.clone(), true);
+        }
+        waiter.answer(id, verdict.answer, verdict.replayed);
+    }
+
+    fn answer(&self, principal: Principal, questions: Vec<Question>, replies: &Arc<dyn Replies>) {
+        let now_us = (self.clock)();
+        for question in questions {
+            let (reference, is_outcome) = (question.reference(), matches!(question, Question::Outcome(_)));
+            let answered = catch_unwind(AssertUnwindSafe(|| {
+                self.store.snapshot(|view| question.answer(view, principal, now_us))
+            }));
+            let failure = match answered {
+                Ok(Ok(frame)) => {
+                    replies.deliver(frame);
+                    continue;
+                }
+                Ok(Err(error)) => {
+                    tracing::warn!(error = chain(&error), "a read failed");
+                    TransientCause::StoreUnavailable
+                }
+                Err(_panic) => {
+                    tracing::error!("a read panicked");
+                    TransientCause::Fault
+                }
+            };
+            replies.deliver(match reference {
+                Reference::Call(id) if is_outcome => {
+                    let outcome = Outcome::Unavailable { retry_after_ms: STORE_RETRY_MS };
+                    ServerFrame::Outcome(OutcomeReply { id, outcome })
+                }
+                Reference::Call(_) | Reference::Read(_) => {
+                    reply(reference, 0, Answer::transient(failure, STORE_RETRY_MS).to_bytes(), false)
+                }
+            });
+        }
+    }
+
+    fn in_hand(&self) -> MutexGuard<'_, HashMap<CallId, InHand>> {
+        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    fn answer(&self, id: CallId, answer: Vec<u8>, replayed: bool) {
+        self.replies.deliver(reply(Reference::Call(id), self.attempt, answer, replayed));
+    }
+}
+
+fn check_effect(spec: &CommandSpec, wanted: Effect) -> Result<(), Answer> {
+    if spec.effect == wanted {
+        return Ok(());
+    }
+    let text = match spec.effect {
+        Effect::Command => format!("{} has an effect: send it as a call with a call id", spec.name),
+        Effect::Read => format!("{} has no effect: send it as a read, without a call id", spec.name),
+    };
+    Err(Answer::door(DoorCause::Malformed, text))
+}
+
+fn check_permission(principal: Principal, spec: &CommandSpec) -> Result<(), Answer> {
+    if permit(principal, spec) {
+        return Ok(());
+    }
+    let text = format!(
+        "{} is not permitted to {principal}; connect through the server's own Unix socket, or with the operator key",
+        spec.name
+    );
+    Err(Answer::door(DoorCause::NotPermitted, text))
+}
+
+fn overloaded() -> Vec<u8> {
+    Answer::transient(TransientCause::Overloaded, OVERLOADED_RETRY_MS).to_bytes()
+}
+
+fn reply(reference: Reference, attempt: u32, answer: Vec<u8>, replayed: bool) -> ServerFrame {
+    ServerFrame::Reply(Reply { reference, attempt, replayed, answer })
+}

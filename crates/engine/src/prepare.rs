@@ -1,0 +1,101 @@
+//! The preparing threads: bounded in number and queue, for work that is too slow for a transaction or a
+//! connection's task. With no threads, work runs where it is handed in: that is how the simulation stays
+//! on one thread.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::limits::PREPARE_QUEUE_MAX;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// The threads and their queue.
+pub(crate) struct Pool {
+    queue: Arc<Queue>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    inline: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tasks: VecDeque<Task>,
+    closed: bool,
+}
+
+/// The queue is full.
+pub(crate) struct Full;
+
+impl Pool {
+    pub(crate) fn start(threads: usize) -> std::io::Result<Self> {
+        let queue = Arc::new(Queue::default());
+        let spawned = (0..threads).map(|number| {
+            let queue = Arc::clone(&queue);
+            std::thread::Builder::new().name(format!("prepare-{number}")).spawn(move || queue.serve())
+        });
+        let spawned = spawned.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { queue, threads: Mutex::new(spawned), inline: threads == 0 })
+    }
+
+    /// Hands a task over; it must not panic.
+    pub(crate) fn submit(&self, task: Task) -> Result<(), Full> {
+        if self.inline {
+            task();
+            return Ok(());
+        }
+        let mut waiting = self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.tasks.len() >= PREPARE_QUEUE_MAX || waiting.closed {
+            return Err(Full);
+        }
+        waiting.tasks.push_back(task);
+        drop(waiting);
+        self.queue.changed.notify_one();
+        Ok(())
+    }
+
+    /// Finishes what is queued and ends the threads.
+    pub(crate) fn close(&self) {
+        self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.queue.changed.notify_all();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            // The last owner of the engine may be one of these threads: it cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _joined = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Queue {
+    fn serve(&self) {
+        while let Some(task) = self.next() {
+            task();
+        }
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(task) = waiting.tasks.pop_front() {
+                return Some(task);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
