@@ -51,13 +51,13 @@ pub struct Door {
 /// The rules of the door.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DoorCause {
-    /// The bytes are not a command of this service in this version. Code 30.
+    /// The bytes are not a command of this service in this version, an unknown command included. Code 30.
     Malformed,
-    /// No such service, command, or version of its encoding. Code 31.
+    /// No such service, or it does not understand this version of its encoding. Code 31.
     UnknownCommand,
     /// This principal may not do that. Code 32.
     NotPermitted,
-    /// Slot, body, or number in flight over a limit told in the welcome. Code 33.
+    /// Slot or body over a limit told in the welcome. Code 33.
     OverLimit,
 }
 
@@ -293,6 +293,8 @@ pub enum Outcome {
         /// When to ask again, in milliseconds from now.
         retry_after_ms: u32,
     },
+    /// Another call holds this id: the one asked about, by its nonce, is not executed under it. Code 8.
+    CopiedJournal,
 }
 
 impl<C> Encode<C> for Outcome {
@@ -306,6 +308,7 @@ impl<C> Encode<C> for Outcome {
             Self::Forgotten => e.array(1)?.u8(5)?.ok(),
             Self::NotYours => e.array(1)?.u8(6)?.ok(),
             Self::Unavailable { retry_after_ms } => e.array(2)?.u8(7)?.u32(*retry_after_ms)?.ok(),
+            Self::CopiedJournal => e.array(1)?.u8(8)?.ok(),
         }
     }
 }
@@ -327,6 +330,7 @@ impl<'b, C> Decode<'b, C> for Outcome {
             5 => Self::Forgotten,
             6 => Self::NotYours,
             7 => Self::Unavailable { retry_after_ms: d.u32()? },
+            8 => Self::CopiedJournal,
             _ => return Err(DecodeError::message("unknown outcome code").at(at)),
         })
     }

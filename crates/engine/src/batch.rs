@@ -27,7 +27,7 @@ pub(crate) enum Task {
     /// Execute the call.
     Call { previous: ReplyHash, digests: Digests, not_after_us: Option<u64>, work: Work },
     /// End it unexecuted.
-    Cancel { previous: Option<ReplyHash> },
+    Cancel { previous: Option<ReplyHash>, nonce_tag: Option<i64> },
 }
 
 /// What the batch found for one job.
@@ -35,6 +35,8 @@ pub(crate) enum Task {
 pub(crate) struct Verdict {
     /// An answer's bytes.
     pub(crate) answer: Vec<u8>,
+    /// Whether the slot's row holds it now, for good.
+    pub(crate) recorded: bool,
     /// It had been recorded before.
     pub(crate) replayed: bool,
 }
@@ -140,12 +142,12 @@ impl Job {
     fn run(&self, tx: &mut Tx<'_>, horizon_ms: u64, now_us: u64) -> Result<Verdict, StoreError> {
         match claim(tx, horizon_ms, &self.claimant())? {
             Claim::New => self.run_claimed(tx, now_us),
-            Claim::Recorded(answer) => Ok(Verdict { answer, replayed: true }),
+            Claim::Recorded(answer) => Ok(Verdict { answer, recorded: true, replayed: true }),
             Claim::Verdict(answer) => {
                 if matches!(answer, Answer::Gap | Answer::CopiedJournal | Answer::CallIdReused) {
                     tracing::warn!(call = %self.id, code = answer.code(), "alarm: the client and the store disagree about a call");
                 }
-                Ok(Verdict { answer: answer.to_bytes(), replayed: false })
+                Ok(Verdict::unrecorded(&answer))
             }
         }
     }
@@ -167,13 +169,15 @@ impl Job {
         };
         let answer = answer.to_bytes();
         tx.record(self.id, digest, &answer, i64::try_from(now_us).unwrap_or(i64::MAX))?;
-        Ok(Verdict { answer, replayed: false })
+        Ok(Verdict { answer, recorded: true, replayed: false })
     }
 
     fn claimant(&self) -> Claimant<'_> {
         let purpose = match &self.task {
             Task::Call { previous, digests, .. } => Purpose::Execute { previous: *previous, digests },
-            Task::Cancel { previous } => Purpose::Cancel { previous: *previous },
+            Task::Cancel { previous, nonce_tag } => {
+                Purpose::Cancel { previous: *previous, nonce_tag: *nonce_tag }
+            }
         };
         Claimant { id: self.id, principal: self.principal, purpose }
     }
@@ -181,7 +185,11 @@ impl Job {
 
 impl Verdict {
     pub(crate) fn transient(cause: TransientCause, retry_after_ms: u32) -> Self {
-        Self { answer: Answer::transient(cause, retry_after_ms).to_bytes(), replayed: false }
+        Self::unrecorded(&Answer::transient(cause, retry_after_ms))
+    }
+
+    fn unrecorded(answer: &Answer) -> Self {
+        Self { answer: answer.to_bytes(), recorded: false, replayed: false }
     }
 }
 

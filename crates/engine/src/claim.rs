@@ -25,7 +25,7 @@ pub(crate) enum Purpose<'a> {
     /// To execute the call.
     Execute { previous: ReplyHash, digests: &'a Digests },
     /// To end it unexecuted. Only an operator may leave `previous` out.
-    Cancel { previous: Option<ReplyHash> },
+    Cancel { previous: Option<ReplyHash>, nonce_tag: Option<i64> },
 }
 
 /// What became of a claim.
@@ -68,10 +68,10 @@ fn write(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> 
     let first = claimant.id.sequence.previous().is_none();
     let written = match claimant.purpose {
         Purpose::Execute { .. } | Purpose::Cancel { .. } if first => return write_first(tx, claimant),
-        Purpose::Execute { previous, .. } | Purpose::Cancel { previous: Some(previous) } => {
+        Purpose::Execute { previous, .. } | Purpose::Cancel { previous: Some(previous), .. } => {
             tx.claim_next(claimant.id, claimant.principal.number(), previous)?
         }
-        Purpose::Cancel { previous: None } => tx.claim_next_as_operator(claimant.id)?,
+        Purpose::Cancel { previous: None, .. } => tx.claim_next_as_operator(claimant.id)?,
     };
     Ok(if written == Written::Yes { Wrote::Claimed } else { Wrote::NoMatch })
 }
@@ -122,10 +122,15 @@ fn judge(claimant: &Claimant<'_>, row: Option<SlotRow>, horizon_ms: u64) -> Opti
 
 /// The row stands at this very sequence.
 fn judge_same(claimant: &Claimant<'_>, row: SlotRow) -> Claim {
-    let (Purpose::Execute { digests, .. }, Some(recorded)) = (claimant.purpose, &row.digest) else {
+    let Some(recorded) = &row.digest else {
         return Claim::Recorded(row.answer);
     };
-    match digests.compare(recorded) {
+    let likeness = match claimant.purpose {
+        Purpose::Execute { digests, .. } => digests.compare(recorded),
+        Purpose::Cancel { nonce_tag: Some(tag), .. } if tag != recorded.nonce_tag => Likeness::OtherNonce,
+        Purpose::Cancel { .. } => Likeness::Same,
+    };
+    match likeness {
         Likeness::Same => Claim::Recorded(row.answer),
         Likeness::OtherNonce => Claim::Verdict(Answer::CopiedJournal),
         Likeness::OtherBytes => Claim::Verdict(Answer::CallIdReused),
@@ -138,10 +143,10 @@ fn judge_same(claimant: &Claimant<'_>, row: SlotRow) -> Claim {
 
 fn previous_differs(claimant: &Claimant<'_>, row: &SlotRow) -> bool {
     match claimant.purpose {
-        Purpose::Execute { previous, .. } | Purpose::Cancel { previous: Some(previous) } => {
+        Purpose::Execute { previous, .. } | Purpose::Cancel { previous: Some(previous), .. } => {
             previous != row.reply_hash
         }
-        Purpose::Cancel { previous: None } => false,
+        Purpose::Cancel { previous: None, .. } => false,
     }
 }
 

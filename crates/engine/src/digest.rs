@@ -97,7 +97,8 @@ impl Digests {
     }
 }
 
-fn nonce_tag(nonce: Nonce) -> i64 {
+/// What a slot row keeps of a nonce.
+pub(crate) fn nonce_tag(nonce: Nonce) -> i64 {
     leading_i64(blake3::hash(&nonce.0).as_bytes())
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchboard_call::answer::{Answer, DoorCause, Outcome, TransientCause};
 use switchboard_call::frame::{
-    Call, Cancel, OutcomeReply, Read, Reference, Reply, ServerFrame, ServiceLimits,
+    Call, Cancel, OutcomeQuery, OutcomeReply, Read, Reference, Reply, ServerFrame, ServiceLimits,
 };
 use switchboard_call::id::{CallId, Generation, Sequence, StoreId};
 use switchboard_call::limits::HORIZON_LAG_MS;
@@ -17,7 +17,7 @@ use switchboard_call::server::Request;
 use switchboard_store::{Digest, Meta, Snapshot, Store, StoreError, Writer};
 
 use crate::batch::{Job, Task, Verdict, chain};
-use crate::digest::DigestKeys;
+use crate::digest::{DigestKeys, nonce_tag};
 use crate::housekeeping::keep_house;
 use crate::limits::{
     COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS, STORE_RETRY_MS,
@@ -147,7 +147,7 @@ impl Engine {
                         questions.push(Question::Read(read.tag, work));
                     }
                 }
-                Request::Outcome(query) => questions.push(Question::Outcome(query.id)),
+                Request::Outcome(query) => questions.push(Question::Outcome(query)),
             }
         }
         self.answer_questions(principal, questions, replies);
@@ -214,7 +214,7 @@ impl Engine {
         let digests = self.inner.keys.digests(&call);
         match self.inner.attach(principal, id, &digests.current, &waiter) {
             Attached::ToOriginal => return,
-            Attached::TooMany => return waiter.answer(id, overloaded(), false),
+            Attached::TooMany => return waiter.answer(id, overloaded().answer, false),
             Attached::Not { now_in_hand } => waiter.in_hand = now_in_hand,
         }
         let prepare = work.spec().prepare;
@@ -235,7 +235,7 @@ impl Engine {
             inner.drive();
         });
         if self.inner.pool.submit(task).is_err() {
-            self.inner.finish(id, refused, Verdict { answer: overloaded(), replayed: false });
+            self.inner.finish(id, refused, overloaded());
         }
     }
 
@@ -249,7 +249,7 @@ impl Engine {
             let reference = question.reference();
             let task = Box::new(move || inner.answer(principal, vec![question], &to));
             if self.inner.pool.submit(task).is_err() {
-                replies.deliver(reply(reference, 0, overloaded(), false));
+                replies.deliver(reply(reference, 0, overloaded().answer, false));
             }
         }
     }
@@ -258,7 +258,7 @@ impl Engine {
 /// Something that is answered over a snapshot.
 enum Question {
     Read(u64, Work),
-    Outcome(CallId),
+    Outcome(OutcomeQuery),
 }
 
 impl Question {
@@ -269,7 +269,7 @@ impl Question {
     fn reference(&self) -> Reference {
         match self {
             Self::Read(tag, _) => Reference::Read(*tag),
-            Self::Outcome(id) => Reference::Call(*id),
+            Self::Outcome(query) => Reference::Call(query.id),
         }
     }
 
@@ -280,8 +280,8 @@ impl Question {
         now_us: u64,
     ) -> Result<ServerFrame, StoreError> {
         match self {
-            Self::Outcome(id) => outcome(snapshot, principal, id)
-                .map(|outcome| ServerFrame::Outcome(OutcomeReply { id, outcome })),
+            Self::Outcome(query) => outcome(snapshot, principal, query)
+                .map(|outcome| ServerFrame::Outcome(OutcomeReply { id: query.id, outcome })),
             Self::Read(tag, mut work) => {
                 if !work.is_prepared() {
                     work.prepare(snapshot)?;
@@ -309,18 +309,36 @@ impl Inner {
         let spec = work.spec();
         check_effect(spec, Effect::Command)?;
         check_permission(principal, spec)?;
-        if call.id.slot.0 >= self.slots_max {
-            let text =
-                format!("slot {} is over the {} that this server grants", call.id.slot.0, self.slots_max);
-            return Err(Answer::door(DoorCause::OverLimit, text));
-        }
+        self.check_place(principal, call.id)?;
         if self.closing.load(Ordering::SeqCst) {
             return Err(Answer::transient(TransientCause::ShuttingDown, SHUTDOWN_RETRY_MS));
         }
-        if call.id.sequence == Sequence::FIRST && !self.mint_rate.take(principal, (self.clock)()) {
+        Ok(work)
+    }
+
+    /// Server rule 0, for a cancel.
+    fn check_cancel(&self, principal: Principal, cancel: &Cancel) -> Result<(), Answer> {
+        if !self.registry.has_commands_for(principal) {
+            let text = format!("{principal} may send no command here, so there is nothing to cancel");
+            return Err(Answer::door(DoorCause::NotPermitted, text));
+        }
+        if cancel.previous.is_none() && !principal.is_operator() {
+            let text = "only an operator may cancel without the hash of the previous reply";
+            return Err(Answer::door(DoorCause::NotPermitted, text));
+        }
+        self.check_place(principal, cancel.id)
+    }
+
+    /// What bounds the rows that a principal can make.
+    fn check_place(&self, principal: Principal, id: CallId) -> Result<(), Answer> {
+        if id.slot.0 >= self.slots_max {
+            let text = format!("slot {} is over the {} that this server grants", id.slot.0, self.slots_max);
+            return Err(Answer::door(DoorCause::OverLimit, text));
+        }
+        if id.sequence == Sequence::FIRST && !self.mint_rate.take(principal, (self.clock)()) {
             return Err(Answer::transient(TransientCause::SessionsTooFast, OVERLOADED_RETRY_MS));
         }
-        Ok(work)
+        Ok(())
     }
 
     fn admit_read(&self, principal: Principal, read: &Read, replies: &Arc<dyn Replies>) -> Option<Work> {
@@ -340,14 +358,13 @@ impl Inner {
 
     fn admit_cancel(&self, principal: Principal, cancel: Cancel, replies: &Arc<dyn Replies>) {
         let waiter = Waiter { replies: Arc::clone(replies), attempt: 0, in_hand: false };
-        if cancel.previous.is_none() && !principal.is_operator() {
-            let text = "only an operator may cancel without the hash of the previous reply";
-            return waiter.answer(cancel.id, Answer::door(DoorCause::NotPermitted, text).to_bytes(), false);
+        if let Err(answer) = self.check_cancel(principal, &cancel) {
+            return waiter.answer(cancel.id, answer.to_bytes(), false);
         }
-        let task = Task::Cancel { previous: cancel.previous };
+        let task = Task::Cancel { previous: cancel.previous, nonce_tag: cancel.nonce.map(nonce_tag) };
         let queued = Queued { job: Job { id: cancel.id, principal, task }, waiter };
         if let Some(refused) = self.role.push_cancel(queued) {
-            refused.waiter.answer(cancel.id, overloaded(), false);
+            refused.waiter.answer(cancel.id, overloaded().answer, false);
         }
     }
 
@@ -394,7 +411,7 @@ impl Inner {
 
     fn queue(&self, queued: Queued<Waiter>) {
         if let Some(refused) = self.role.push_call(queued) {
-            self.finish(refused.job.id, refused.waiter, Verdict { answer: overloaded(), replayed: false });
+            self.finish(refused.job.id, refused.waiter, overloaded());
         }
     }
 
@@ -415,7 +432,7 @@ impl Inner {
             Vec::new()
         };
         for copy in copies {
-            copy.answer(id, verdict.answer.clone(), true);
+            copy.answer(id, verdict.answer.clone(), verdict.recorded);
         }
         waiter.answer(id, verdict.answer, verdict.replayed);
     }
@@ -486,8 +503,8 @@ fn check_permission(principal: Principal, spec: &CommandSpec) -> Result<(), Answ
     Err(Answer::door(DoorCause::NotPermitted, text))
 }
 
-fn overloaded() -> Vec<u8> {
-    Answer::transient(TransientCause::Overloaded, OVERLOADED_RETRY_MS).to_bytes()
+fn overloaded() -> Verdict {
+    Verdict::transient(TransientCause::Overloaded, OVERLOADED_RETRY_MS)
 }
 
 fn reply(reference: Reference, attempt: u32, answer: Vec<u8>, replayed: bool) -> ServerFrame {

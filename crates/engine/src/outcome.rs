@@ -1,17 +1,18 @@
 //! What became of a call (server rule 10), read over a snapshot of the committed rows.
 
 use switchboard_call::answer::Outcome;
-use switchboard_call::id::CallId;
+use switchboard_call::frame::OutcomeQuery;
 use switchboard_call::limits::COLLECT_LAG_MS;
 use switchboard_store::{BoundTo, Snapshot, StoreError};
 
+use crate::digest::nonce_tag;
 use crate::principal::Principal;
 
 /// What `principal` may know of the call.
 pub(crate) fn outcome(
     snapshot: &Snapshot<'_>,
     principal: Principal,
-    id: CallId,
+    OutcomeQuery { id, nonce }: OutcomeQuery,
 ) -> Result<Outcome, StoreError> {
     let horizon_ms = snapshot.horizon_ms()?;
     let birth_ms = id.session.birth_ms();
@@ -31,9 +32,11 @@ pub(crate) fn outcome(
         Outcome::Superseded
     } else if row.sequence < number {
         unclaimed()
-    } else if row.digest.is_none() {
-        Outcome::Cancelled
     } else {
-        Outcome::Done(row.answer)
+        match (row.digest, nonce.map(nonce_tag)) {
+            (None, _) => Outcome::Cancelled,
+            (Some(recorded), Some(asked)) if recorded.nonce_tag != asked => Outcome::CopiedJournal,
+            (Some(_), _) => Outcome::Done(row.answer),
+        }
     })
 }

@@ -12,7 +12,7 @@ use switchboard_call::frame::ServiceLimits;
 use switchboard_call::id::CallId;
 use switchboard_store::{Snapshot, StoreError, Tx};
 
-use crate::principal::Principal;
+use crate::principal::{Principal, permit};
 
 /// The store failed (outer), or the rule decided: a reply, or its own refusal (inner).
 pub type Ruling<R, F> = Result<Result<R, F>, StoreError>;
@@ -199,6 +199,11 @@ impl Registry {
     #[must_use]
     pub fn limits(&self) -> Vec<ServiceLimits> {
         self.services.iter().map(|(name, service)| service.limits(name)).collect()
+    }
+
+    /// Whether `principal` may send any command that has an effect.
+    pub(crate) fn has_commands_for(&self, principal: Principal) -> bool {
+        self.commands().any(|(_, spec)| spec.effect == Effect::Command && permit(principal, spec))
     }
 
     /// The command that a body holds, or what the door says about it.

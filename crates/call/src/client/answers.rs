@@ -149,6 +149,7 @@ impl Machine {
             Outcome::Superseded => self.park(key, Unresolved::Superseded),
             Outcome::Forgotten => self.park(key, Unresolved::Forgotten),
             Outcome::NotYours => self.stop_and_park(key, Alarm::NotYours { id }, Unresolved::NotYours),
+            Outcome::CopiedJournal => self.copied_journal(key, id),
             Outcome::NotYet | Outcome::Unavailable { .. } => self.park(key, why),
         }
     }

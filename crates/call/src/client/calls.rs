@@ -91,7 +91,11 @@ impl Call {
     pub(super) fn next_frame(&self) -> Option<frame::ClientFrame> {
         let Ticket { id, nonce, previous, not_after_us, .. } = self.ticket?;
         if self.cancelling {
-            return Some(frame::ClientFrame::Cancel(frame::Cancel { id, previous: Some(previous) }));
+            return Some(frame::ClientFrame::Cancel(frame::Cancel {
+                id,
+                previous: Some(previous),
+                nonce: Some(nonce),
+            }));
         }
         let body = self.body.as_ref()?.0.clone();
         let (service, version, attempt) = (self.service.clone(), self.version, self.copies + 1);

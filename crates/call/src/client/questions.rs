@@ -92,7 +92,7 @@ impl Machine {
             Outcome::Superseded => true,
             // Too old to tell.
             Outcome::Forgotten | Outcome::Unavailable { .. } => true,
-            Outcome::NotYet | Outcome::Expired => false,
+            Outcome::NotYet | Outcome::Expired | Outcome::CopiedJournal => false,
             Outcome::NotYours => {
                 self.stop_session(id.session);
                 return self.outputs.push_back(Output::Alarm(Alarm::NotYours { id }));

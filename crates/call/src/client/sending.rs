@@ -195,7 +195,9 @@ impl Machine {
             return;
         };
         let resend_ms = self.resend_ms(&query.exchange, random);
-        self.link.send(&ClientFrame::Outcome(OutcomeQuery { id }));
+        let own = self.by_id.get(&id).and_then(|key| self.calls.get(key)?.ticket);
+        let nonce = own.map(|ticket| ticket.nonce);
+        self.link.send(&ClientFrame::Outcome(OutcomeQuery { id, nonce }));
         if let Some(query) = self.queries.get_mut(&id) {
             self.awaiting += 1;
             query.exchange.copy_sent(0, self.now_ms, resend_ms);

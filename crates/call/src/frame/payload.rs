@@ -193,20 +193,25 @@ pub struct Read {
     pub body: Vec<u8>,
 }
 
-/// A wish that a call end unexecuted. CBOR: `[[session, slot, sequence], previous / null]`.
+/// A wish that a call end unexecuted. CBOR: `[[session, slot, sequence], previous / null, nonce / null]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cancel {
     /// The call.
     pub id: CallId,
     /// Hash of the slot's previous reply; only an operator may leave it out.
     pub previous: Option<ReplyHash>,
+    /// The call's nonce, so that the answer to another call under a copied id is not taken for this one's;
+    /// absent when someone else's call is cancelled.
+    pub nonce: Option<Nonce>,
 }
 
-/// A question after a call. CBOR: `[[session, slot, sequence]]`.
+/// A question after a call. CBOR: `[[session, slot, sequence], nonce / null]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutcomeQuery {
     /// The call.
     pub id: CallId,
+    /// As in [`Cancel`].
+    pub nonce: Option<Nonce>,
 }
 
 /// What a reply answers.
@@ -293,9 +298,11 @@ impl ClientFrame {
             Self::Call(call) => append(out, Kind::Call, 0, |out| call.write(out)),
             Self::Read(read) => append(out, Kind::Read, 0, |out| read.write(out)),
             Self::Cancel(cancel) => {
-                append(out, Kind::Cancel, 0, |out| derived(out, (cancel.id, cancel.previous)))
+                append(out, Kind::Cancel, 0, |out| derived(out, (cancel.id, cancel.previous, cancel.nonce)))
             }
-            Self::Outcome(query) => append(out, Kind::Outcome, 0, |out| derived(out, [query.id])),
+            Self::Outcome(query) => {
+                append(out, Kind::Outcome, 0, |out| derived(out, (query.id, query.nonce)))
+            }
             Self::Ping(token) => append(out, Kind::Ping, 0, |out| eight(out, token)),
             Self::Pong(token) => append(out, Kind::Pong, 0, |out| eight(out, token)),
             Self::Goodbye(goodbye) => append(out, Kind::Goodbye, 0, |out| goodbye.write(out)),
@@ -312,8 +319,7 @@ impl ClientFrame {
             Kind::Call => whole(raw.payload, Call::parse).map(Self::Call),
             Kind::Read => whole(raw.payload, Read::parse).map(Self::Read),
             Kind::Cancel => whole(raw.payload, Cancel::parse).map(Self::Cancel),
-            Kind::Outcome => whole(raw.payload, |d| d.decode::<[CallId; 1]>())
-                .map(|[id]| Self::Outcome(OutcomeQuery { id })),
+            Kind::Outcome => whole(raw.payload, OutcomeQuery::parse).map(Self::Outcome),
             Kind::Ping => whole(raw.payload, read_eight).map(Self::Ping),
             Kind::Pong => whole(raw.payload, read_eight).map(Self::Pong),
             Kind::Goodbye => whole(raw.payload, Goodbye::parse).map(Self::Goodbye),
@@ -476,8 +482,15 @@ impl Read {
 
 impl Cancel {
     fn parse(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
+        array_of(d, 3)?;
+        Ok(Self { id: d.decode()?, previous: d.decode()?, nonce: d.decode()? })
+    }
+}
+
+impl OutcomeQuery {
+    fn parse(d: &mut Decoder<'_>) -> Result<Self, DecodeError> {
         array_of(d, 2)?;
-        Ok(Self { id: d.decode()?, previous: d.decode()? })
+        Ok(Self { id: d.decode()?, nonce: d.decode()? })
     }
 }
 

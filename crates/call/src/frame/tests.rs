@@ -79,15 +79,23 @@ fn client_vectors() -> Vec<Vector> {
         vector("read", ClientFrame::Read(read), "a question with tag 9"),
         vector(
             "cancel",
-            ClientFrame::Cancel(Cancel { id: id(), previous: Some(ReplyHash([1, 2, 3, 4, 5, 6, 7, 8])) }),
+            ClientFrame::Cancel(Cancel {
+                id: id(),
+                previous: Some(ReplyHash([1, 2, 3, 4, 5, 6, 7, 8])),
+                nonce: Some(Nonce([0xc7; 16])),
+            }),
             "end call 2 of slot 3 unexecuted",
         ),
         vector(
             "cancel-operator",
-            ClientFrame::Cancel(Cancel { id: id(), previous: None }),
+            ClientFrame::Cancel(Cancel { id: id(), previous: None, nonce: None }),
             "the same from an operator, who does not know the hash",
         ),
-        vector("outcome-query", ClientFrame::Outcome(OutcomeQuery { id: id() }), "what became of that call?"),
+        vector(
+            "outcome-query",
+            ClientFrame::Outcome(OutcomeQuery { id: id(), nonce: Some(Nonce([0xc7; 16])) }),
+            "what became of that call?",
+        ),
         vector("ping", ClientFrame::Ping([0, 0, 0, 0, 0, 0, 0, 1]), "are you there?"),
         vector("pong", ClientFrame::Pong([0, 0, 0, 0, 0, 0, 0, 1]), "yes"),
         vector("goodbye", ClientFrame::Goodbye(Goodbye::new(GoodbyeReason::Done, "")), "nothing more to say"),
@@ -167,6 +175,7 @@ fn outcomes() -> Vec<(&'static str, Outcome, &'static str)> {
         ("forgotten", Outcome::Forgotten, "its row was deleted with age"),
         ("not-yours", Outcome::NotYours, "the session belongs to another principal"),
         ("unavailable", Outcome::Unavailable { retry_after_ms: 250 }, "ask again in 250 ms"),
+        ("copied-journal", Outcome::CopiedJournal, "another call holds this id"),
     ]
 }
 
@@ -371,14 +380,18 @@ fn client_frame() -> impl Strategy<Value = Either> {
             version,
             body
         })),
-        (call_id(), proptest::option::of(any_hash()))
-            .prop_map(|(id, previous)| ClientFrame::Cancel(Cancel { id, previous })),
-        call_id().prop_map(|id| ClientFrame::Outcome(OutcomeQuery { id })),
+        (call_id(), proptest::option::of(any_hash()), any_nonce())
+            .prop_map(|(id, previous, nonce)| ClientFrame::Cancel(Cancel { id, previous, nonce })),
+        (call_id(), any_nonce()).prop_map(|(id, nonce)| ClientFrame::Outcome(OutcomeQuery { id, nonce })),
         any::<[u8; 8]>().prop_map(ClientFrame::Ping),
         any::<[u8; 8]>().prop_map(ClientFrame::Pong),
         goodbye().prop_map(ClientFrame::Goodbye),
     ]
     .prop_map(Either::Client)
+}
+
+fn any_nonce() -> impl Strategy<Value = Option<Nonce>> {
+    proptest::option::of(any::<[u8; 16]>().prop_map(Nonce))
 }
 
 fn any_welcome() -> impl Strategy<Value = Welcome> {

@@ -318,7 +318,7 @@ fn what_is_in_flight_is_answered_before_the_goodbye() {
     ];
     for (end, reason) in ends {
         let mut machine = open(CONFIG);
-        let query = ClientFrame::Outcome(OutcomeQuery { id: call_id(3) });
+        let query = ClientFrame::Outcome(OutcomeQuery { id: call_id(3), nonce: None });
         machine.handle_bytes(0, &bytes_of(&[query]));
         assert!(matches!(machine.poll_output(), Some(Output::Requests(_))));
         end(&mut machine);

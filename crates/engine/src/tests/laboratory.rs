@@ -100,7 +100,7 @@ impl Laboratory {
     }
 
     pub(super) fn outcome(&self, principal: Principal, id: CallId) -> Outcome {
-        let frames = self.hand_in(principal, vec![Request::Outcome(OutcomeQuery { id })]);
+        let frames = self.hand_in(principal, vec![Request::Outcome(OutcomeQuery { id, nonce: None })]);
         match frames.as_slice() {
             [ServerFrame::Outcome(reply)] if reply.id == id => reply.outcome.clone(),
             other => panic!("no outcome: {other:?}"),
@@ -180,7 +180,8 @@ impl ClientSlot {
     }
 
     pub(super) fn cancel(&self) -> Request {
-        Request::Cancel(Cancel { id: self.id, previous: Some(self.previous) })
+        let nonce = Some(self.call(&Command::Add).nonce);
+        Request::Cancel(Cancel { id: self.id, previous: Some(self.previous), nonce })
     }
 
     /// The slot after its call was answered with these bytes.

@@ -1,7 +1,7 @@
 //! One test for each server rule, by its number in docs/exactly-once.md.
 
 use switchboard_call::answer::{Answer, Door, DoorCause, Outcome, TransientCause};
-use switchboard_call::frame::Cancel;
+use switchboard_call::frame::{Cancel, OutcomeQuery, OutcomeReply, ServerFrame};
 use switchboard_call::id::{Nonce, ReplyHash};
 
 use super::counter::Command;
@@ -44,6 +44,9 @@ fn rule_0_the_door_refuses_and_records_nothing() {
     assert_door(&lab.send(Request::Call(bad)).answer, DoorCause::Malformed, "after its command");
     let far = ClientSlot::new(1, 64);
     assert_door(&lab.send(far.request(&Command::Add)).answer, DoorCause::OverLimit, "slot 64");
+    assert_door(&lab.send(far.cancel()).answer, DoorCause::OverLimit, "slot 64");
+    let cancel = lab.send_as(Principal::Anonymous, slot.cancel());
+    assert_door(&cancel.answer, DoorCause::NotPermitted, "nothing to cancel");
     let anonymous = lab.send_as(Principal::Anonymous, Request::Call(call.clone()));
     assert_door(&anonymous.answer, DoorCause::NotPermitted, "anonymous");
     assert_door(&lab.send(slot.request(&Command::Count)).answer, DoorCause::Malformed, "send it as a read");
@@ -105,6 +108,12 @@ fn rule_3_another_nonce_is_a_copied_journal_and_other_bytes_are_a_reused_id() {
     let mut copied = slot.call(&Command::Add);
     copied.nonce = Nonce([9; 16]);
     assert_eq!(lab.send(Request::Call(copied)).answer, Answer::CopiedJournal);
+    let nonce = Some(Nonce([9; 16]));
+    let cancel = Cancel { id: slot.id, previous: Some(slot.previous), nonce };
+    assert_eq!(lab.send(Request::Cancel(cancel)).answer, Answer::CopiedJournal, "not the other's reply");
+    let asked = lab.hand_in(Principal::Operator, vec![Request::Outcome(OutcomeQuery { id: slot.id, nonce })]);
+    let copied = OutcomeReply { id: slot.id, outcome: Outcome::CopiedJournal };
+    assert_eq!(asked, [ServerFrame::Outcome(copied)]);
     assert_eq!(lab.send(slot.request(&Command::Refuse)).answer, Answer::CallIdReused);
     let mut upgraded = slot.call(&Command::Add);
     upgraded.version = 2;
@@ -245,7 +254,7 @@ fn rule_9_a_cancelled_call_is_never_executed_and_an_executed_one_answers_its_can
 fn rule_9_an_operator_cancels_what_is_not_his_and_the_owner_is_told() {
     let lab = Laboratory::new();
     let slot = ClientSlot::new(1, 0);
-    let by_operator = |id| Request::Cancel(Cancel { id, previous: None });
+    let by_operator = |id| Request::Cancel(Cancel { id, previous: None, nonce: None });
     let not_allowed = lab.send_as(machine(1), by_operator(slot.id));
     assert_door(&not_allowed.answer, DoorCause::NotPermitted, "only an operator");
     assert_eq!(lab.send(by_operator(slot.id)).answer, Answer::Cancelled);

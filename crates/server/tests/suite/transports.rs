@@ -41,7 +41,7 @@ async fn a_repeated_call_gets_the_same_bytes_again() {
         assert_eq!((first.replayed, second.replayed), (false, true));
         assert_eq!(first.answer, second.answer);
         let Reference::Call(id) = first.reference else { panic!("{first:?}") };
-        peer.send(&[ClientFrame::Outcome(OutcomeQuery { id })]).await;
+        peer.send(&[ClientFrame::Outcome(OutcomeQuery { id, nonce: None })]).await;
         let Some(ServerFrame::Outcome(outcome)) = peer.next().await else { panic!("no outcome") };
         assert_eq!(outcome.outcome, Outcome::Done(first.answer));
     })

@@ -216,6 +216,35 @@ fn a_copied_journal_is_found_out_and_neither_call_is_lost() {
 }
 
 #[test]
+fn a_cancel_from_a_copied_journal_is_not_told_the_reply_of_the_other_call() {
+    let mut first = Pair::durable();
+    first.begin("a");
+    first.settle_all();
+    first.client.acknowledge(first.id("a"));
+    first.client.close(first.now_ms);
+    first.drive(first.now_ms + 100);
+    let mut second = Pair::new(first.config.clone(), 2);
+    second.file.bytes = first.file.bytes.clone();
+    first.restart();
+    second.restart();
+    first.begin("b");
+    first.settle_all();
+    second.server = first.server.clone();
+    second.drive(second.now_ms + 10);
+    second.server.silent = true;
+    let key = second.begin("c");
+    second.drive(second.now_ms + 50);
+    second.client.cancel(second.now_ms, key);
+    second.carry_out();
+    second.file.synced = second.file.bytes.len();
+    second.server.silent = false;
+    second.crash();
+    second.settle_all();
+    assert_eq!(*second.end("c"), End::CopiedJournal);
+    assert_eq!(second.server.executions("c"), 0);
+}
+
+#[test]
 fn a_long_journal_is_rewritten_when_all_is_acknowledged() {
     let mut pair = Pair::durable();
     let mut n = 0;

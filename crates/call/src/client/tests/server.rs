@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::answer::{Answer, DoorCause, Outcome, TransientCause};
 use crate::frame::{
-    Call, Cancel, ClientFrame, Goodbye, GoodbyeReason, OutcomeReply, Reference, Reply, ServerFrame,
-    ServiceLimits, Welcome,
+    Call, Cancel, ClientFrame, Goodbye, GoodbyeReason, OutcomeQuery, OutcomeReply, Reference, Reply,
+    ServerFrame, ServiceLimits, Welcome,
 };
 use crate::id::{CallId, Nonce, ReplyHash, Sequence, SessionId, Slot, StoreId};
 use crate::limits::FRAME_BYTES_MAX;
@@ -19,6 +19,14 @@ struct Row {
     /// Absent when a cancel made the claim.
     call: Option<(Nonce, Vec<u8>)>,
     answer: Vec<u8>,
+}
+
+impl Row {
+    /// Whether it holds another call than the one with this nonce.
+    fn is_another(&self, nonce: Option<Nonce>) -> bool {
+        let held = self.call.as_ref().map(|(held, _)| *held);
+        matches!((held, nonce), (Some(held), Some(nonce)) if held != nonce)
+    }
 }
 
 /// What a restart of the server keeps.
@@ -102,7 +110,7 @@ impl ModelServer {
             }
             ClientFrame::Outcome(query) => {
                 let scripted = self.scripted_outcomes.pop_front();
-                let outcome = scripted.unwrap_or_else(|| self.outcome(query.id));
+                let outcome = scripted.unwrap_or_else(|| self.outcome(query));
                 Some(ServerFrame::Outcome(OutcomeReply { id: query.id, outcome }))
             }
             ClientFrame::Ping(token) => Some(ServerFrame::Pong(token)),
@@ -172,6 +180,9 @@ impl ModelServer {
         match self.claimable(cancel.id, cancel.previous) {
             Ok(()) => (self.record(cancel.id, None, &Answer::Cancelled), false),
             Err(answer) => match self.rows.get(&(cancel.id.session, cancel.id.slot)) {
+                Some(row) if row.sequence == cancel.id.sequence && row.is_another(cancel.nonce) => {
+                    (Answer::CopiedJournal.to_bytes(), false)
+                }
                 Some(row) if row.sequence == cancel.id.sequence => (row.answer.clone(), true),
                 _ => (answer.to_bytes(), false),
             },
@@ -202,11 +213,12 @@ impl ModelServer {
         }
     }
 
-    fn outcome(&self, id: CallId) -> Outcome {
+    fn outcome(&self, OutcomeQuery { id, nonce }: OutcomeQuery) -> Outcome {
         match self.rows.get(&(id.session, id.slot)) {
             Some(row) if row.sequence == id.sequence && row.answer == Answer::Cancelled.to_bytes() => {
                 Outcome::Cancelled
             }
+            Some(row) if row.sequence == id.sequence && row.is_another(nonce) => Outcome::CopiedJournal,
             Some(row) if row.sequence == id.sequence => Outcome::Done(row.answer.clone()),
             Some(row) if row.sequence > id.sequence => Outcome::Superseded,
             Some(_) | None => Outcome::NotYet,
