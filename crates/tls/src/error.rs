@@ -115,7 +115,7 @@ pub enum TlsError {
     },
     /// An address is not a host and a port.
     #[error(
-        "{text:?} is not a server address; write it like bank.example.org:7411, 192.0.2.7:7411 or [2001:db8::7]:7411"
+        "{text:?} is not a server address; write it like bank.example.org:7447, 192.0.2.7:7447 or [2001:db8::7]:7447"
     )]
     Address {
         /// The address, cut to 300 characters.

@@ -138,7 +138,7 @@ mod tests {
     fn of_two_first_handshakes_at_once_the_second_key_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let file = KnownServers::at(home.path().join("known_servers"));
-        let server = ServerAddress::new("localhost", 7411).unwrap();
+        let server = ServerAddress::new("localhost", 7447).unwrap();
         let verifier = KeyVerifier::new(server, Expectation::FirstUse { file });
         let [one, two] = [(); 2].map(|()| Identity::laboratory().unwrap());
         for identity in [&one, &two] {

@@ -66,7 +66,7 @@ fn client(trust: &Trust) -> ClientTls {
 }
 
 fn localhost() -> ServerAddress {
-    "localhost:7411".parse().unwrap()
+    "localhost:7447".parse().unwrap()
 }
 
 fn refused(identity: &Identity, trust: &Trust) -> TlsError {
@@ -142,7 +142,7 @@ fn a_pinned_server_is_accepted_and_every_other_refused() {
     let expected = TrustRefusal::WrongPin { server: localhost(), pinned, presented };
     assert!(matches!(&error, TlsError::Refused(refusal) if **refusal == expected), "{error}");
     let text = error.to_string();
-    assert!(text.starts_with("WRONG SERVER: localhost:7411 showed the key sha256:"), "{text}");
+    assert!(text.starts_with("WRONG SERVER: localhost:7447 showed the key sha256:"), "{text}");
     assert!(!error.is_transient());
 }
 
@@ -173,7 +173,7 @@ fn the_certificate_of_the_server_itself_serves_as_file_of_authorities() {
     assert_eq!(origin, IdentityOrigin::Created);
     let trust = Trust::CaFile(keys.path().join("server.crt"));
     accepted(&identity, &trust);
-    for address in ["127.0.0.1:7411", "[::1]:7411"] {
+    for address in ["127.0.0.1:7447", "[::1]:7447"] {
         let client = client_config(&trust, &address.parse().unwrap(), ALPN).unwrap();
         assert!(meet(showing(&identity), &client).1.is_ok(), "{address}");
     }

@@ -223,7 +223,7 @@ fn a_certificate_from_an_authority_is_not_overwritten() {
 fn impossible_names_and_times_are_refused_before_anything_is_written() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("keys");
-    for name in ["", "with space", "*.example.org", "a/b", "192.0.2.7:7411", &"x".repeat(300)] {
+    for name in ["", "with space", "*.example.org", "a/b", "192.0.2.7:7447", &"x".repeat(300)] {
         let error = Identity::load_or_create(&folder, &names(&[name]), NOW).unwrap_err();
         assert!(matches!(error, TlsError::Name { .. }), "{name}: {error}");
     }

@@ -13,10 +13,10 @@ fn address(text: &str) -> ServerAddress {
 
 #[test]
 fn an_address_is_written_as_it_is_read() {
-    for text in ["bank.example.org:7411", "192.0.2.7:1", "[2001:db8::7]:65535"] {
+    for text in ["bank.example.org:7447", "192.0.2.7:1", "[2001:db8::7]:65535"] {
         assert_eq!(address(text).to_string(), text);
     }
-    assert_eq!(address("BANK.example.org.:7411"), address("bank.example.org:7411"));
+    assert_eq!(address("BANK.example.org.:7447"), address("bank.example.org:7447"));
     assert_eq!(address("[2001:db8::7]:1"), ServerAddress::new("2001:db8:0::7", 1).unwrap());
     for text in ["", "host", "host:", "host:65536", "host:-1", ":1", "::1:1", "[host]:1", "a b:1", "[::1:1"] {
         let error = text.parse::<ServerAddress>().unwrap_err();
@@ -28,7 +28,7 @@ fn an_address_is_written_as_it_is_read() {
 fn what_is_remembered_is_found() {
     let home = tempfile::tempdir().unwrap();
     let known = KnownServers::at(home.path().join("new/folder/known_servers"));
-    let (here, there) = (address("bank.example.org:7411"), address("bank.example.org:7412"));
+    let (here, there) = (address("bank.example.org:7447"), address("bank.example.org:7448"));
     assert_eq!(known.lookup(&here).unwrap(), None);
     assert!(known.remember(&here, fingerprint('a')).unwrap());
     assert!(!known.remember(&here, fingerprint('a')).unwrap(), "it is not new any more");
@@ -44,7 +44,7 @@ fn what_is_remembered_is_found() {
 fn another_fingerprint_is_refused_and_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let known = KnownServers::at(home.path().join("known_servers"));
-    let server = address("bank.example.org:7411");
+    let server = address("bank.example.org:7447");
     known.remember(&server, fingerprint('a')).unwrap();
     let error = known.remember(&server, fingerprint('b')).unwrap_err();
     let expected = known.changed(&server, fingerprint('a'), fingerprint('b'));
@@ -56,11 +56,11 @@ fn another_fingerprint_is_refused_and_changes_nothing() {
 fn a_file_edited_by_hand_is_read_and_added_to() {
     let home = tempfile::tempdir().unwrap();
     let known = KnownServers::at(home.path().join("known_servers"));
-    let line = format!("  bank.example.org:7411\t{}", fingerprint('a'));
+    let line = format!("  bank.example.org:7447\t{}", fingerprint('a'));
     fs::write(known.path(), format!("# the till\r\n\n{line}")).unwrap();
-    known.remember(&address("[::1]:7411"), fingerprint('b')).unwrap();
-    assert_eq!(known.lookup(&address("bank.example.org:7411")).unwrap(), Some(fingerprint('a')));
-    assert_eq!(known.lookup(&address("[::1]:7411")).unwrap(), Some(fingerprint('b')));
+    known.remember(&address("[::1]:7447"), fingerprint('b')).unwrap();
+    assert_eq!(known.lookup(&address("bank.example.org:7447")).unwrap(), Some(fingerprint('a')));
+    assert_eq!(known.lookup(&address("[::1]:7447")).unwrap(), Some(fingerprint('b')));
 }
 
 #[test]
