@@ -21,13 +21,14 @@ use crate::digest::{DigestKeys, nonce_tag};
 use crate::housekeeping::keep_house;
 use crate::limits::{
     COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS, STORE_RETRY_MS,
+    TENURE_BATCHES_MAX,
 };
 use crate::mint_rate::MintRate;
 use crate::outcome::outcome;
 use crate::prepare::Pool;
 use crate::principal::{Principal, permit};
 use crate::service::{CommandSpec, Effect, Prepare, ReadContext, Registry, Work};
-use crate::writer::{Queued, WriterRole};
+use crate::writer::{Left, Queued, WriterRole};
 
 /// Microseconds since 1970; the driver's clock.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -53,7 +54,7 @@ pub struct Config {
     pub clock: Clock,
     /// Slots a session may use.
     pub slots_max: u16,
-    /// Preparing threads; 0 prepares where the call is handed in.
+    /// Preparing threads; 0 prepares where the call is handed in, and starts no thread at all.
     pub prepare_threads: usize,
     /// Called once when the process must end because the disk lost written bytes.
     pub on_fatal: Box<dyn Fn(&StoreError) + Send + Sync>,
@@ -90,6 +91,8 @@ struct Inner {
     clock: Clock,
     slots_max: u16,
     pool: Pool,
+    /// One thread that takes the writer role over under sustained load.
+    relief: Pool,
     on_fatal: Box<dyn Fn(&StoreError) + Send + Sync>,
     mint_rate: MintRate,
     in_hand: Mutex<HashMap<CallId, InHand>>,
@@ -125,7 +128,8 @@ impl Engine {
             keys: config.keys,
             clock: config.clock,
             slots_max: config.slots_max,
-            pool: Pool::start(config.prepare_threads)?,
+            pool: Pool::start("prepare", config.prepare_threads)?,
+            relief: Pool::start("writer", config.prepare_threads.min(1))?,
             on_fatal: config.on_fatal,
             mint_rate: MintRate::default(),
             in_hand: Mutex::default(),
@@ -198,9 +202,10 @@ impl Engine {
     pub fn drain(&self) -> Result<(), StoreError> {
         self.inner.closing.store(true, Ordering::SeqCst);
         self.inner.pool.close();
-        self.inner.drive();
+        self.inner.relief.close();
+        self.inner.drive_for(u32::MAX);
         let folded = self.inner.role.with_writer(Writer::checkpoint);
-        self.inner.drive();
+        self.inner.drive_for(u32::MAX);
         folded
     }
 
@@ -415,13 +420,28 @@ impl Inner {
         }
     }
 
-    fn drive(&self) {
+    /// Runs what is queued, or leaves it to who is running already.
+    fn drive(self: &Arc<Self>) {
+        let tenure = if self.relief.is_inline() { u32::MAX } else { TENURE_BATCHES_MAX };
+        if self.drive_for(tenure) == Left::Waiting {
+            let inner = Arc::clone(self);
+            let relief = Box::new(move || {
+                inner.drive_for(u32::MAX);
+            });
+            if self.relief.submit(relief).is_err() {
+                self.drive_for(u32::MAX);
+            }
+        }
+    }
+
+    fn drive_for(&self, tenure: u32) -> Left {
         let deliver = |queued: Queued<Waiter>, verdict| self.finish(queued.job.id, queued.waiter, verdict);
-        if let Err(error) = self.role.drive(&*self.clock, &deliver) {
+        self.role.drive(tenure, &*self.clock, &deliver).unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "the store cannot be trusted any more");
             self.closing.store(true, Ordering::SeqCst);
             (self.on_fatal)(&error);
-        }
+            Left::Nothing
+        })
     }
 
     /// Hands a verdict to the original and to the copies that attached to it.

@@ -9,6 +9,10 @@ pub const QUEUED_CANCELS_MAX: usize = 16 * 1024;
 /// Calls executed in one transaction.
 pub const BATCH_CALLS_MAX: usize = 1024;
 
+/// Transactions that a thread with other duties runs in one tenure of the writer role before the relief
+/// thread takes over.
+pub const TENURE_BATCHES_MAX: u32 = 4;
+
 /// Calls and reads that may wait for a preparing thread.
 pub const PREPARE_QUEUE_MAX: usize = 1024;
 

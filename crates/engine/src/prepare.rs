@@ -1,6 +1,6 @@
-//! The preparing threads: bounded in number and queue, for work that is too slow for a transaction or a
-//! connection's task. With no threads, work runs where it is handed in: that is how the simulation stays
-//! on one thread.
+//! Threads with a queue, both bounded: for work that is too slow for a transaction or a connection's task,
+//! and for the writer role under sustained load. With no threads, work runs where it is handed in: that is
+//! how the simulation stays on one thread.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -33,14 +33,20 @@ struct Waiting {
 pub(crate) struct Full;
 
 impl Pool {
-    pub(crate) fn start(threads: usize) -> std::io::Result<Self> {
+    /// Starts threads named `name-0`, `name-1`, ...
+    pub(crate) fn start(name: &str, threads: usize) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let spawned = (0..threads).map(|number| {
             let queue = Arc::clone(&queue);
-            std::thread::Builder::new().name(format!("prepare-{number}")).spawn(move || queue.serve())
+            std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.serve())
         });
         let spawned = spawned.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { queue, threads: Mutex::new(spawned), inline: threads == 0 })
+    }
+
+    /// Whether tasks run where they are handed in.
+    pub(crate) fn is_inline(&self) -> bool {
+        self.inline
     }
 
     /// Hands a task over; it must not panic.

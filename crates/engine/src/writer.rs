@@ -1,6 +1,8 @@
 //! The writer is a role, not a place: who finds it free takes it, runs everything that is queued (its own
 //! call included) in one transaction after another, hands out the answers, and goes on until the queue is
-//! empty. Under load that is group commit; alone it is a call without a thread hand-over.
+//! empty. Under load that is group commit; alone it is a call without a thread hand-over. A connection's
+//! thread holds it for a few batches only and leaves sustained load to the relief thread (door.rs): it
+//! has other connections to serve.
 //!
 //! The role is never held across an await, and given back when a batch fails.
 
@@ -22,6 +24,15 @@ pub(crate) struct WriterRole<W> {
 pub(crate) struct Queued<W> {
     pub(crate) job: Job,
     pub(crate) waiter: W,
+}
+
+/// What a holder of the role left behind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    /// Nothing, or what another holder takes care of.
+    Nothing,
+    /// A queue that wants another holder: its tenure is over.
+    Waiting,
 }
 
 struct Queue<W> {
@@ -48,27 +59,31 @@ impl<W> WriterRole<W> {
         push(&mut self.queue().cancels, queued, QUEUED_CANCELS_MAX)
     }
 
-    /// Takes the role if it is free and keeps it until the queue is empty. `deliver` is called for each
-    /// verdict after its COMMIT.
+    /// Takes the role if it is free and keeps it until the queue is empty or `tenure` batches have run.
+    /// `deliver` is called for each verdict after its COMMIT.
     ///
     /// # Errors
     /// Only when the process must end.
     pub(crate) fn drive(
         &self,
+        mut tenure: u32,
         now_us: &dyn Fn() -> u64,
         deliver: &dyn Fn(Queued<W>, Verdict),
-    ) -> Result<(), StoreError> {
+    ) -> Result<Left, StoreError> {
         // After the role is given back the queue is looked at once more: who queued while we held it may
         // have gone away trusting us.
         while !self.queue().is_empty() {
+            if tenure == 0 {
+                return Ok(Left::Waiting);
+            }
             let mut writer = match self.writer.try_lock() {
                 Ok(writer) => writer,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-                Err(TryLockError::WouldBlock) => return Ok(()),
+                Err(TryLockError::WouldBlock) => return Ok(Left::Nothing),
             };
-            self.run_queue(&mut writer, now_us, deliver)?;
+            tenure = self.run_queue(&mut writer, tenure, now_us, deliver)?;
         }
-        Ok(())
+        Ok(Left::Nothing)
     }
 
     /// Waits for the role and uses the writer for something else than calls.
@@ -76,23 +91,27 @@ impl<W> WriterRole<W> {
         use_it(&mut self.writer.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Runs at most `tenure` batches; returns how many are left of it.
     fn run_queue(
         &self,
         writer: &mut Writer,
+        mut tenure: u32,
         now_us: &dyn Fn() -> u64,
         deliver: &dyn Fn(Queued<W>, Verdict),
-    ) -> Result<(), StoreError> {
-        loop {
+    ) -> Result<u32, StoreError> {
+        while tenure > 0 {
             let batch = self.queue().take(BATCH_CALLS_MAX);
             if batch.is_empty() {
-                return Ok(());
+                break;
             }
+            tenure -= 1;
             let jobs: Vec<&Job> = batch.iter().map(|queued| &queued.job).collect();
             let verdicts = execute(writer, &jobs, now_us())?;
             for (queued, verdict) in batch.into_iter().zip(verdicts) {
                 deliver(queued, verdict);
             }
         }
+        Ok(tenure)
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue<W>> {

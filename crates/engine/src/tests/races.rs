@@ -7,6 +7,7 @@ use switchboard_call::answer::Answer;
 
 use super::counter::Command;
 use super::laboratory::{ClientSlot, Laboratory, Recorder, answered};
+use crate::limits::{BATCH_CALLS_MAX, TENURE_BATCHES_MAX};
 use crate::{Principal, Replies};
 
 #[test]
@@ -26,6 +27,22 @@ fn every_call_of_many_threads_is_answered_and_executed_once() {
         }
     });
     assert_eq!(lab.count(), u64::from(THREADS) * CALLS);
+}
+
+#[test]
+fn sustained_load_is_left_to_the_relief_thread_and_every_call_is_answered() {
+    let lab = Laboratory::with_threads(1);
+    let recorder = Arc::new(Recorder::default());
+    let replies: Arc<dyn Replies> = recorder.clone();
+    // More calls than one tenure takes: the thread that hands them in returns, and all are answered.
+    let calls = BATCH_CALLS_MAX * (TENURE_BATCHES_MAX as usize + 2);
+    let numbers = 0..u8::try_from(calls / 64).unwrap();
+    let slots = numbers.flat_map(|number| (0..64).map(move |slot| ClientSlot::new(number, slot)));
+    let requests: Vec<_> = slots.map(|slot| slot.request(&Command::Add)).collect();
+    let count = requests.len();
+    lab.engine.hand_in(Principal::Operator, requests, &replies);
+    recorder.take(count);
+    assert_eq!(lab.count(), u64::try_from(count).unwrap());
 }
 
 #[test]
