@@ -1,3 +1,5 @@
+//! Promises of the identity: made once, renewed with the same key, refused when exposed or damaged.
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;

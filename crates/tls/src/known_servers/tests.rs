@@ -1,3 +1,5 @@
+//! Promises of the file of known servers.
+
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 

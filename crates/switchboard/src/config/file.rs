@@ -1,0 +1,88 @@
+//! The TOML file: every key with the line it stands on. Absent: includes, profiles, values that are computed.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::value::{Kind, Origin, Value, Values};
+use super::{ConfigError, settings};
+
+/// Longest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Reads the file at `path` over what `values` holds so far.
+pub(super) fn read(path: &Path, values: &mut Values) -> Result<(), ConfigError> {
+    let text = text_of(path)?;
+    let line_at = |at: usize| 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+    let sections = DeTable::parse(&text).map_err(|error| ConfigError::NotToml {
+        path: path.to_owned(),
+        line: line_at(error.span().map_or(0, |span| span.start)),
+        why: error.message().to_owned(),
+    })?;
+    for (section, keys) in sections.get_ref() {
+        let origin = Origin::File { path: path.to_owned(), line: line_at(section.span().start) };
+        let name: &str = section.get_ref();
+        let Some(keys) = keys.get_ref().as_table() else {
+            return Err(ConfigError::unknown_key(name, &origin));
+        };
+        if !settings().any(|setting| setting.key.split('.').next() == Some(name)) {
+            return Err(ConfigError::unknown_key(&first_key(name, keys), &origin));
+        }
+        for (key, value) in keys {
+            let origin = Origin::File { path: path.to_owned(), line: line_at(key.span().start) };
+            set(values, &format!("{name}.{}", key.get_ref()), value, origin)?;
+        }
+    }
+    Ok(())
+}
+
+fn text_of(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let mut text = String::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+    if u64::try_from(text.len()).is_ok_and(|bytes| bytes <= FILE_BYTES_MAX) {
+        Ok(text)
+    } else {
+        Err(ConfigError::TooLong { path: path.to_owned(), bytes_max: FILE_BYTES_MAX })
+    }
+}
+
+/// A section nobody knows is named by its first key, so that the nearest known key can be told.
+fn first_key(section: &str, keys: &DeTable<'_>) -> String {
+    match keys.iter().next() {
+        Some((key, _)) => format!("{section}.{}", key.get_ref()),
+        None => section.to_owned(),
+    }
+}
+
+fn set(
+    values: &mut Values,
+    key: &str,
+    found: &Spanned<DeValue<'_>>,
+    origin: Origin,
+) -> Result<(), ConfigError> {
+    let kind = values.kind(key).ok_or_else(|| ConfigError::unknown_key(key, &origin))?;
+    let value =
+        typed(kind, found.get_ref()).ok_or_else(|| ConfigError::value(key, &origin, kind.to_string()))?;
+    values.set(key, value, origin)
+}
+
+fn typed(kind: Kind, found: &DeValue<'_>) -> Option<Value> {
+    match kind {
+        Kind::Flag => found.as_bool().map(Value::Flag),
+        Kind::Number => {
+            let integer = found.as_integer()?;
+            u64::from_str_radix(integer.as_str(), integer.radix()).ok().map(Value::Number)
+        }
+        Kind::Text => found.as_str().map(|text| Value::Text(text.to_owned())),
+        Kind::List => {
+            let items = found.as_array()?.iter();
+            let texts = items.map(|item| item.get_ref().as_str().map(str::to_owned));
+            texts.collect::<Option<Vec<_>>>().map(Value::List)
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The laboratory: faults made on purpose between a real client and a real server, counted exactly. Absent: anything a
+//! server or client needs in normal operation.
+
+pub mod chance;
+pub mod proxy;
