@@ -68,10 +68,16 @@ fn write(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> 
     let first = claimant.id.sequence.previous().is_none();
     let written = match claimant.purpose {
         Purpose::Execute { .. } | Purpose::Cancel { .. } if first => return write_first(tx, claimant),
+        Purpose::Cancel { previous, .. } if claimant.principal.is_operator() => {
+            tx.claim_next_as_operator(claimant.id, previous)?
+        }
         Purpose::Execute { previous, .. } | Purpose::Cancel { previous: Some(previous), .. } => {
             tx.claim_next(claimant.id, claimant.principal.number(), previous)?
         }
-        Purpose::Cancel { previous: None, .. } => tx.claim_next_as_operator(claimant.id)?,
+        Purpose::Cancel { previous: None, .. } => {
+            let what = format!("cancel of {} without a hash passed the door", claimant.id);
+            return Err(StoreError::Impossible(what));
+        }
     };
     Ok(if written == Written::Yes { Wrote::Claimed } else { Wrote::NoMatch })
 }

@@ -14,7 +14,7 @@ use switchboard_call::frame::{
 use switchboard_call::id::{CallId, Generation, Sequence, StoreId};
 use switchboard_call::limits::HORIZON_LAG_MS;
 use switchboard_call::server::Request;
-use switchboard_store::{Digest, Meta, Snapshot, Store, StoreError, Writer};
+use switchboard_store::{Class, Digest, Meta, Snapshot, Store, StoreError, Writer};
 
 use crate::batch::{Job, Task, Verdict, chain};
 use crate::digest::{DigestKeys, nonce_tag};
@@ -188,7 +188,7 @@ impl Engine {
     /// When the store fails; the next call tries again.
     pub fn keep_house(&self, uptime_ms: u64) -> Result<usize, StoreError> {
         let now_us = (self.inner.clock)();
-        let kept = self.inner.role.with_writer(|writer| keep_house(writer, now_us, uptime_ms));
+        let kept = self.inner.with_writer(|writer| keep_house(writer, now_us, uptime_ms));
         // Who queued meanwhile found the role taken.
         self.inner.drive();
         kept
@@ -204,7 +204,7 @@ impl Engine {
         self.inner.pool.close();
         self.inner.relief.close();
         self.inner.drive_for(u32::MAX);
-        let folded = self.inner.role.with_writer(Writer::checkpoint);
+        let folded = self.inner.with_writer(Writer::checkpoint);
         self.inner.drive_for(u32::MAX);
         folded
     }
@@ -254,7 +254,7 @@ impl Engine {
             let reference = question.reference();
             let task = Box::new(move || inner.answer(principal, vec![question], &to));
             if self.inner.pool.submit(task).is_err() {
-                replies.deliver(reply(reference, 0, overloaded().answer, false));
+                deliver(replies, reply(reference, 0, overloaded().answer, false));
             }
         }
     }
@@ -355,7 +355,7 @@ impl Inner {
         match parsed {
             Ok(work) => Some(work),
             Err(answer) => {
-                replies.deliver(reply(Reference::Read(read.tag), 0, answer.to_bytes(), false));
+                deliver(replies, reply(Reference::Read(read.tag), 0, answer.to_bytes(), false));
                 None
             }
         }
@@ -437,11 +437,29 @@ impl Inner {
     fn drive_for(&self, tenure: u32) -> Left {
         let deliver = |queued: Queued<Waiter>, verdict| self.finish(queued.job.id, queued.waiter, verdict);
         self.role.drive(tenure, &*self.clock, &deliver).unwrap_or_else(|error| {
-            tracing::error!(error = chain(&error), "the store cannot be trusted any more");
-            self.closing.store(true, Ordering::SeqCst);
-            (self.on_fatal)(&error);
+            self.end(&error);
             Left::Nothing
         })
+    }
+
+    /// Uses the writer for something else than calls. Nothing is done once the store cannot be trusted.
+    fn with_writer<T: Default>(
+        &self,
+        use_it: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let used = self.role.with_writer(use_it).unwrap_or_else(|| Ok(T::default()));
+        if let Err(error) = &used
+            && error.class() == Class::Fatal
+        {
+            self.end(error);
+        }
+        used
+    }
+
+    fn end(&self, error: &StoreError) {
+        tracing::error!(error = chain(error), "the store cannot be trusted any more");
+        self.closing.store(true, Ordering::SeqCst);
+        (self.on_fatal)(error);
     }
 
     /// Hands a verdict to the original and to the copies that attached to it.
@@ -466,7 +484,7 @@ impl Inner {
             }));
             let failure = match answered {
                 Ok(Ok(frame)) => {
-                    replies.deliver(frame);
+                    deliver(replies, frame);
                     continue;
                 }
                 Ok(Err(error)) => {
@@ -478,7 +496,7 @@ impl Inner {
                     TransientCause::Fault
                 }
             };
-            replies.deliver(match reference {
+            let frame = match reference {
                 Reference::Call(id) if is_outcome => {
                     let outcome = Outcome::Unavailable { retry_after_ms: STORE_RETRY_MS };
                     ServerFrame::Outcome(OutcomeReply { id, outcome })
@@ -486,7 +504,8 @@ impl Inner {
                 Reference::Call(_) | Reference::Read(_) => {
                     reply(reference, 0, Answer::transient(failure, STORE_RETRY_MS).to_bytes(), false)
                 }
-            });
+            };
+            deliver(replies, frame);
         }
     }
 
@@ -497,7 +516,14 @@ impl Inner {
 
 impl Waiter {
     fn answer(&self, id: CallId, answer: Vec<u8>, replayed: bool) {
-        self.replies.deliver(reply(Reference::Call(id), self.attempt, answer, replayed));
+        deliver(&self.replies, reply(Reference::Call(id), self.attempt, answer, replayed));
+    }
+}
+
+/// An outbox that panics loses its own frame, and nobody else's.
+fn deliver(replies: &Arc<dyn Replies>, frame: ServerFrame) {
+    if catch_unwind(AssertUnwindSafe(|| replies.deliver(frame))).is_err() {
+        tracing::error!("an outbox panicked; its client asks again");
     }
 }
 

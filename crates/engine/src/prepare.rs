@@ -3,6 +3,7 @@
 //! how the simulation stays on one thread.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -49,7 +50,7 @@ impl Pool {
         self.inline
     }
 
-    /// Hands a task over; it must not panic.
+    /// Hands a task over; whoever waits for what a panic would lose waits for ever.
     pub(crate) fn submit(&self, task: Task) -> Result<(), Full> {
         if self.inline {
             task();
@@ -88,7 +89,9 @@ impl Drop for Pool {
 impl Queue {
     fn serve(&self) {
         while let Some(task) = self.next() {
-            task();
+            if catch_unwind(AssertUnwindSafe(task)).is_err() {
+                tracing::error!("a task panicked on its thread, which goes on");
+            }
         }
     }
 

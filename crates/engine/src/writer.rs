@@ -9,15 +9,16 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use switchboard_store::{StoreError, Writer};
+use switchboard_store::{Class, StoreError, Writer};
 
-use crate::batch::{Job, Verdict, execute};
+use crate::batch::{Job, Verdict, chain, execute};
 use crate::limits::{BATCH_CALLS_MAX, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX};
 
 /// The role, its queue, and whoever waits in it.
 pub(crate) struct WriterRole<W> {
     queue: Mutex<Queue<W>>,
-    writer: Mutex<Writer>,
+    /// None once the disk has lost written bytes: nobody may commit any more.
+    writer: Mutex<Option<Writer>>,
 }
 
 /// A job and who waits for its verdict.
@@ -44,7 +45,7 @@ struct Queue<W> {
 impl<W> WriterRole<W> {
     pub(crate) fn new(writer: Writer) -> Self {
         let queue = Queue { cancels: VecDeque::new(), calls: VecDeque::new() };
-        Self { queue: Mutex::new(queue), writer: Mutex::new(writer) }
+        Self { queue: Mutex::new(queue), writer: Mutex::new(Some(writer)) }
     }
 
     /// Queues a call; gives it back when the queue is full. [`WriterRole::drive`] must follow.
@@ -76,19 +77,36 @@ impl<W> WriterRole<W> {
             if tenure == 0 {
                 return Ok(Left::Waiting);
             }
-            let mut writer = match self.writer.try_lock() {
-                Ok(writer) => writer,
+            let mut role = match self.writer.try_lock() {
+                Ok(role) => role,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return Ok(Left::Nothing),
             };
-            tenure = self.run_queue(&mut writer, tenure, now_us, deliver)?;
+            let Some(writer) = role.as_mut() else { return Ok(Left::Nothing) };
+            match self.run_queue(writer, tenure, now_us, deliver) {
+                Ok(left) => tenure = left,
+                Err(fatal) => {
+                    // Still under the guard: the next holder finds no writer.
+                    *role = None;
+                    return Err(fatal);
+                }
+            }
         }
         Ok(Left::Nothing)
     }
 
-    /// Waits for the role and uses the writer for something else than calls.
-    pub(crate) fn with_writer<T>(&self, use_it: impl FnOnce(&mut Writer) -> T) -> T {
-        use_it(&mut self.writer.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Waits for the role and uses the writer for something else than calls. `None` when there is no writer
+    /// any more.
+    pub(crate) fn with_writer<T>(
+        &self,
+        use_it: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        let mut role = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let used = use_it(role.as_mut()?);
+        if matches!(&used, Err(error) if error.class() == Class::Fatal) {
+            *role = None;
+        }
+        Some(used)
     }
 
     /// Runs at most `tenure` batches; returns how many are left of it.
@@ -110,6 +128,7 @@ impl<W> WriterRole<W> {
             for (queued, verdict) in batch.into_iter().zip(verdicts) {
                 deliver(queued, verdict);
             }
+            fold_log(writer)?;
         }
         Ok(tenure)
     }
@@ -128,6 +147,21 @@ impl<W> Queue<W> {
         let cancels = self.cancels.len().min(jobs_max);
         let calls = self.calls.len().min(jobs_max - cancels);
         self.cancels.drain(..cancels).chain(self.calls.drain(..calls)).collect()
+    }
+}
+
+/// A log that cannot be folded now is folded later, unless the disk has lost bytes.
+fn fold_log(writer: &mut Writer) -> Result<(), StoreError> {
+    match writer.fold_log_if_long() {
+        Err(error) if error.class() == Class::Fatal => Err(error),
+        Err(error) => {
+            tracing::warn!(
+                error = chain(&error),
+                "the write-ahead log could not be folded into the database"
+            );
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 

@@ -54,23 +54,52 @@ pub fn backup(
 pub fn restore(folder: &Folder, backup: &Path, now_us: u64) -> Result<BackupReport, StoreError> {
     let source = Connection::open_with_flags(backup, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .map_err(|error| missing_or(error, backup))?;
-    let replaced = generation_of(&folder.database());
-    let incoming = folder.path().join("switchboard.db.restoring");
-    remove_database(&incoming)?;
-    copy(&source, &incoming, &mut |_, _| {})?;
-    let report = raise_generation(&incoming, replaced, now_us)?;
     let current = folder.database();
-    if current.exists() {
-        checkpoint_away(&current);
-        let kept = folder.path().join("switchboard.db.before-restore");
-        remove_database(&kept)?;
-        rename(&current, &kept)?;
-        remove_sidecars(&current)?;
-    }
+    let replaced = generation_of(&current);
+    let prepared = folder.path().join("switchboard.db.prepared");
+    remove_database(&prepared)?;
+    copy(&source, &prepared, &mut |_, _| {})?;
+    let report = raise_generation(&prepared, replaced, now_us)?;
+    remove_sidecars(&prepared)?;
+    let incoming = incoming_beside(&current);
+    remove_database(&incoming)?;
+    // From here on until the last rename no server starts over the folder.
+    rename(&prepared, &incoming)?;
+    sync_folder(folder.path())?;
+    put_aside(&current)?;
     rename(&incoming, &current)?;
-    remove_sidecars(&incoming)?;
     sync_folder(folder.path())?;
     Ok(report)
+}
+
+/// Refuses a database in the middle of whose replacement a restore was cut off.
+pub(crate) fn refuse_interrupted_restore(database: &Path) -> Result<(), StoreError> {
+    let incoming = incoming_beside(database);
+    if incoming.exists() { Err(StoreError::RestoreInterrupted { incoming }) } else { Ok(()) }
+}
+
+fn incoming_beside(database: &Path) -> PathBuf {
+    with_ending(database, ".restoring")
+}
+
+/// Keeps the database that is replaced, whatever state it is in, with its log.
+fn put_aside(current: &Path) -> Result<(), StoreError> {
+    checkpoint_away(current);
+    let kept = with_ending(current, ".before-restore");
+    for ending in ["", "-wal"] {
+        let (from, to) = (with_ending(current, ending), with_ending(&kept, ending));
+        if from.exists() {
+            rename(&from, &to)?;
+        }
+    }
+    remove(&with_ending(current, "-shm"))?;
+    remove(&with_ending(&kept, "-shm"))
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// The backup that precedes a migration; the oldest automatic ones make room.
@@ -122,6 +151,18 @@ fn copy_pages(
     target: &mut Connection,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), StoreError> {
+    // One snapshot for the whole copy: otherwise every commit of a running server starts it over.
+    source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema")?;
+    let copied = copy_snapshot(source, target, progress);
+    source.execute_batch("ROLLBACK")?;
+    copied
+}
+
+fn copy_snapshot(
+    source: &Connection,
+    target: &mut Connection,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), StoreError> {
     use rusqlite::backup::StepResult;
     let copying = Backup::new(source, target)?;
     loop {
@@ -166,7 +207,7 @@ fn generation_of(database: &Path) -> Generation {
 fn raise_generation(file: &Path, replaced: Generation, now_us: u64) -> Result<BackupReport, StoreError> {
     let (_, mut writer) = Store::open_file(file, None, &Options::default(), now_us)?;
     let mut tx = writer.begin()?;
-    let generation = tx.raise_generation(replaced)?;
+    let generation = tx.raise_generation(replaced, now_us)?;
     let store = tx.meta()?.store;
     tx.commit()?;
     writer.checkpoint()?;
@@ -197,9 +238,7 @@ fn remove_database(path: &Path) -> Result<(), StoreError> {
 
 fn remove_sidecars(path: &Path) -> Result<(), StoreError> {
     for ending in ["-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(ending);
-        remove(Path::new(&name))?;
+        remove(&with_ending(path, ending))?;
     }
     Ok(())
 }

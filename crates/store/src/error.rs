@@ -77,6 +77,24 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+    /// The file system cannot keep a write-ahead log.
+    #[error(
+        "{path} cannot be opened with a write-ahead log (SQLite stays in mode {mode:?}); use a local disk"
+    )]
+    NoLog {
+        /// The file.
+        path: PathBuf,
+        /// The mode that SQLite stays in.
+        mode: String,
+    },
+    /// A restore was cut off while it put the database in place.
+    #[error(
+        "a restore was interrupted: {incoming} is not in place yet. Run switchboard restore FILE again; the replaced database is kept with the ending .before-restore"
+    )]
+    RestoreInterrupted {
+        /// The file that was to become the database.
+        incoming: PathBuf,
+    },
     /// A backup that does not pass its checks.
     #[error("the backup {path} did not pass its check: {detail}; use another one")]
     BadBackup {
@@ -130,13 +148,14 @@ impl StoreError {
     pub fn class(&self) -> Class {
         match self {
             Self::Full(_) | Self::Sql(_) => Class::Transient,
-            Self::FsyncFailed(_) => Class::Fatal,
+            Self::FsyncFailed(_) | Self::Corrupt { .. } => Class::Fatal,
             Self::FolderInUse { .. }
             | Self::Folder { .. }
             | Self::KeyExposed { .. }
             | Self::KeyDamaged { .. }
             | Self::NetworkFileSystem { .. }
-            | Self::Corrupt { .. }
+            | Self::NoLog { .. }
+            | Self::RestoreInterrupted { .. }
             | Self::NewerSchema { .. }
             | Self::Foreign { .. }
             | Self::BadBackup { .. }

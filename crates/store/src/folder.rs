@@ -30,9 +30,15 @@ impl Folder {
     /// When another process holds it, it cannot be made, or it lies on a network file system and
     /// `durability` does not allow that.
     pub fn hold(path: &Path, durability: Durability) -> Result<Self, StoreError> {
+        let is_new = !path.exists();
         make_private(path)?;
         for inner in ["keys", "backup", "client"] {
             make_private(&path.join(inner))?;
+        }
+        sync_folder(path)?;
+        if let (true, Some(parent)) = (is_new, path.parent().filter(|parent| !parent.as_os_str().is_empty()))
+        {
+            sync_folder(parent)?;
         }
         if durability == Durability::Full && is_network_file_system(path) {
             return Err(StoreError::NetworkFileSystem { folder: path.to_owned() });

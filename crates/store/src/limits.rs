@@ -9,8 +9,11 @@ pub const READER_PAGE_CACHE_KIB_MAX: i64 = 8 * 1024;
 /// Reading connections kept open.
 pub const READERS_MAX: usize = 16;
 
-/// The write-ahead log is copied into the database when it has grown to this many pages.
-pub const WAL_PAGES_BEFORE_CHECKPOINT: i64 = 4096;
+/// The write-ahead log is copied into the database after this many transactions; each adds a few pages.
+pub const LOG_COMMITS_MAX: u32 = 1000;
+
+/// The write-ahead log is copied into the database after this many written rows.
+pub const LOG_ROWS_MAX: u64 = 16 * 1024;
 
 /// How long a statement waits for a lock that another connection holds, in milliseconds.
 pub const BUSY_MS_MAX: u64 = 2000;

@@ -80,9 +80,21 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(crate) fn raise_generation(&mut self, at_least: Generation) -> Result<Generation, StoreError> {
-        let now = self.meta()?.generation.max(at_least);
-        let next = Generation(now.0 + 1);
+    /// Writes the row as it is, so that the transaction writes and its commit syncs.
+    pub(crate) fn touch_meta(&mut self) -> Result<(), StoreError> {
+        self.statement("UPDATE meta SET only_row = 1 WHERE only_row = 1")?.execute([])?;
+        Ok(())
+    }
+
+    /// Raises the generation over its own, over `above`, and to the seconds of `now_us` at least: when the
+    /// database that is replaced cannot be read any more, its generation must not be given out again.
+    pub(crate) fn raise_generation(
+        &mut self,
+        above: Generation,
+        now_us: u64,
+    ) -> Result<Generation, StoreError> {
+        let highest = self.meta()?.generation.max(above);
+        let next = Generation((highest.0 + 1).max(now_us / 1_000_000));
         let number = i64::try_from(next.0).map_err(|_| StoreError::Impossible("generation".to_owned()))?;
         self.statement("UPDATE meta SET generation = ?1 WHERE only_row = 1")?.execute(params![number])?;
         Ok(next)

@@ -9,8 +9,8 @@ use switchboard_call::id::StoreId;
 use switchboard_call::limits::HORIZON_LAG_MS;
 
 use crate::limits::{
-    BUSY_MS_MAX, PAGE_CACHE_KIB_MAX, READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
-    WAL_PAGES_BEFORE_CHECKPOINT,
+    BUSY_MS_MAX, LOG_COMMITS_MAX, LOG_ROWS_MAX, PAGE_CACHE_KIB_MAX, READER_PAGE_CACHE_KIB_MAX, READERS_MAX,
+    STATEMENTS_CACHED_MAX,
 };
 use crate::migrations::{self, State};
 use crate::{Folder, Meta, Snapshot, StoreError, Tx, backup};
@@ -44,6 +44,9 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Writer {
     conn: Connection,
+    /// Rows written and transactions begun up to and since the last checkpoint.
+    rows_folded: u64,
+    commits: u32,
 }
 
 #[derive(Debug)]
@@ -74,6 +77,7 @@ impl Store {
         now_us: u64,
     ) -> Result<(Self, Writer), StoreError> {
         let located = |error| at_path(error, path);
+        backup::refuse_interrupted_restore(path)?;
         let conn = connect(path, options, Role::Writes).map_err(located)?;
         match migrations::state(&conn, path).map_err(located)? {
             State::Current => {}
@@ -87,7 +91,8 @@ impl Store {
                 tx.commit()?;
             }
         }
-        let writer = Writer { conn };
+        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, conn };
+        writer.make_durable().map_err(located)?;
         writer.view().meta().map_err(located)?;
         let readers = Readers { path: path.to_owned(), options: options.clone(), idle: Mutex::default() };
         Ok((Self { readers: Arc::new(readers) }, writer))
@@ -130,7 +135,34 @@ impl Writer {
     /// # Errors
     /// When the store fails.
     pub fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
+        self.commits = self.commits.saturating_add(1);
         Tx::begin(&self.conn)
+    }
+
+    /// Copies the write-ahead log into the database when it has grown long. SQLite would do so by itself,
+    /// but hide a failure of the disk.
+    ///
+    /// # Errors
+    /// When the store fails; what was committed stays committed.
+    pub fn fold_log_if_long(&mut self) -> Result<(), StoreError> {
+        let rows = self.conn.total_changes() - self.rows_folded;
+        if self.commits < LOG_COMMITS_MAX && rows < LOG_ROWS_MAX {
+            return Ok(());
+        }
+        (self.commits, self.rows_folded) = (0, self.conn.total_changes());
+        self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// A process before this one may have been killed between writing a commit and syncing it: readers
+    /// here find it, so it must be on the disk before anybody hears of it. A commit of our own syncs the log;
+    /// the checkpoint also writes again what the kernel dropped after a failed sync, unless somebody reads an
+    /// older snapshot.
+    fn make_durable(&mut self) -> Result<(), StoreError> {
+        let mut tx = self.begin()?;
+        tx.touch_meta()?;
+        tx.commit()?;
+        self.checkpoint()
     }
 
     /// Copies the write-ahead log into the database, as a clean shutdown does.
@@ -188,10 +220,13 @@ fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, Sto
         Durability::Unsafe => "OFF",
     };
     let cache_kib = if role == Role::Writes { PAGE_CACHE_KIB_MAX } else { READER_PAGE_CACHE_KIB_MAX };
-    conn.pragma_update(None, "journal_mode", "WAL")?;
+    let mode: String = conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(StoreError::NoLog { path: path.to_owned(), mode });
+    }
     conn.pragma_update(None, "synchronous", synchronous)?;
     conn.pragma_update(None, "cache_size", -cache_kib)?;
-    conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES_BEFORE_CHECKPOINT)?;
+    conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     conn.pragma_update(None, "temp_store", "MEMORY")?;
     conn.pragma_update(None, "trusted_schema", false)?;
     conn.pragma_update(None, "cell_size_check", true)?;

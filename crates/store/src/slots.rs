@@ -112,7 +112,8 @@ impl Tx<'_> {
         let rows = self
             .statement(
                 "UPDATE slot SET sequence = ?3, principal = ?4 WHERE session = ?1 AND slot = ?2 \
-                 AND sequence = ?3 - 1 AND (principal = ?4 OR principal = 0) AND reply_hash = ?5",
+                 AND sequence = ?3 - 1 AND reply_hash = ?5 AND (principal = ?4 OR (principal = 0 AND NOT EXISTS \
+                 (SELECT 1 FROM slot AS other WHERE other.session = ?1 AND other.principal NOT IN (0, ?4))))",
             )?
             .execute(params![
                 id.session.as_bytes(),
@@ -124,17 +125,23 @@ impl Tx<'_> {
         Ok(if rows == 1 { Written::Yes } else { Written::No })
     }
 
-    /// Claims call `id` (not the first of its slot) for an operator's cancel: whoever owns the session,
-    /// whatever its previous reply was.
+    /// Claims call `id` (not the first of its slot) for an operator's cancel: whoever owns the session, who
+    /// keeps it; and whatever its previous reply was, unless `previous` names it.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn claim_next_as_operator(&mut self, id: CallId) -> Result<Written, StoreError> {
+    pub fn claim_next_as_operator(
+        &mut self,
+        id: CallId,
+        previous: Option<ReplyHash>,
+    ) -> Result<Written, StoreError> {
+        let previous = previous.map(|hash| i64::from_be_bytes(hash.0));
         let rows = self
             .statement(
-                "UPDATE slot SET sequence = ?3 WHERE session = ?1 AND slot = ?2 AND sequence = ?3 - 1",
+                "UPDATE slot SET sequence = ?3 WHERE session = ?1 AND slot = ?2 AND sequence = ?3 - 1 \
+                 AND (?4 IS NULL OR reply_hash = ?4)",
             )?
-            .execute(params![id.session.as_bytes(), id.slot.0, sequence_number(id)])?;
+            .execute(params![id.session.as_bytes(), id.slot.0, sequence_number(id), previous])?;
         Ok(if rows == 1 { Written::Yes } else { Written::No })
     }
 

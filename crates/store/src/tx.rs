@@ -40,8 +40,18 @@ impl<'a> Snapshot<'a> {
 
 impl<'a> Tx<'a> {
     pub(crate) fn begin(conn: &'a Connection) -> Result<Self, StoreError> {
+        if !conn.is_autocommit() {
+            // A rollback that failed earlier: nothing of it may be committed now.
+            conn.execute_batch("ROLLBACK")?;
+        }
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         Ok(Self { view: Snapshot { conn }, open: true })
+    }
+
+    /// A statement of this transaction. Some errors end the whole transaction in the engine below: whoever
+    /// goes on after one must not write outside of it.
+    pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+        if self.is_open() { self.view.statement(sql) } else { Err(already_rolled_back()) }
     }
 
     /// Makes everything durable.
@@ -49,13 +59,9 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// Any error means *unknown*: the caller finds out by reading in a new transaction.
     pub fn commit(mut self) -> Result<(), StoreError> {
-        if self.conn.is_autocommit() {
-            // The engine below has already ended the transaction because of an earlier error.
+        if !self.is_open() {
             self.open = false;
-            return Err(StoreError::Sql(rusqlite::Error::SqliteFailure(
-                rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT),
-                Some("the transaction had already been rolled back".to_owned()),
-            )));
+            return Err(already_rolled_back());
         }
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.open = false;
@@ -100,6 +106,13 @@ impl<'a> Tx<'a> {
     pub fn is_open(&self) -> bool {
         !self.conn.is_autocommit()
     }
+}
+
+fn already_rolled_back() -> StoreError {
+    StoreError::Sql(rusqlite::Error::SqliteFailure(
+        rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK),
+        Some("an earlier error ended the transaction".to_owned()),
+    ))
 }
 
 /// A transaction reads like a snapshot that sees its own writes.

@@ -1,9 +1,10 @@
 //! Many threads at one door: the role is never lost, copies attach, cancels and originals agree.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 
 use switchboard_call::answer::Answer;
+use switchboard_call::frame::ServerFrame;
 
 use super::counter::Command;
 use super::laboratory::{ClientSlot, Laboratory, Recorder, answered};
@@ -85,4 +86,28 @@ fn a_copy_of_a_call_in_preparation_attaches_instead_of_being_prepared_again() {
     assert!(answers.iter().all(|answer| answer.bytes == answers[0].bytes));
     assert_eq!(lab.count(), 1);
     assert!(lab.counter.prepared.load(Ordering::SeqCst) >= 1);
+}
+
+/// An outbox that panics at one of its frames.
+struct Panics {
+    at: usize,
+    seen: AtomicUsize,
+}
+
+impl Replies for Panics {
+    fn deliver(&self, _: ServerFrame) {
+        assert!(self.seen.fetch_add(1, Ordering::SeqCst) != self.at, "as asked");
+    }
+}
+
+#[test]
+fn an_outbox_that_panics_harms_nobody_else() {
+    let lab = Laboratory::with_threads(1);
+    let slots: Vec<_> = (0..4).map(|slot| ClientSlot::new(1, slot)).collect();
+    let requests = || slots.iter().map(|slot| slot.request(&Command::Add)).collect();
+    let panics: Arc<dyn Replies> = Arc::new(Panics { at: 0, seen: AtomicUsize::new(0) });
+    lab.engine.hand_in(Principal::Operator, requests(), &panics);
+    let again = lab.hand_in(Principal::Operator, requests());
+    assert!(again.into_iter().map(answered).all(|answer| answer.replayed));
+    assert_eq!(lab.count(), 4);
 }

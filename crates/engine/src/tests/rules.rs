@@ -269,6 +269,23 @@ fn rule_9_an_operator_cancels_what_is_not_his_and_the_owner_is_told() {
 }
 
 #[test]
+fn rule_9_an_operators_cancel_with_the_hash_leaves_the_session_to_its_owner() {
+    let lab = Laboratory::new();
+    let owned = ClientSlot::new(1, 0);
+    let next = owned.after(&lab.send_as(machine(7), owned.request(&Command::Add)).bytes);
+    assert_eq!(lab.send(next.cancel()).answer, Answer::Cancelled);
+    let unbound = ClientSlot::new(2, 0);
+    let first = lab.send(unbound.cancel());
+    let second = lab.send(unbound.after(&first.bytes).cancel());
+    assert_eq!(second.answer, Answer::Cancelled);
+    let third = unbound.after(&first.bytes).after(&second.bytes);
+    assert_eq!(lab.send_as(machine(7), third.request(&Command::Add)).answer, done(2));
+    let mut wrong = third.after(b"never made");
+    wrong.previous = ReplyHash([1; 8]);
+    assert_eq!(lab.send(wrong.cancel()).answer, Answer::Gap);
+}
+
+#[test]
 fn rule_10_the_outcome_of_a_call() {
     let lab = Laboratory::new();
     let slot = ClientSlot::new(1, 0);
