@@ -4,7 +4,7 @@
 //! ```text
 //!   begin, read, cancel, outcome, acknowledge ──┐                 ┌── Output: Journal, Send, Connect,
 //!   handle_connected / bytes / disconnected ────┼── [ Machine ] ──┤   Disconnect, Answer, Unresolved,
-//!   handle_journalled / timer ──────────────────┘                 └── Alarm ...
+//!   handle_journalled / rewrite_failed / timer ─┘                 └── Alarm ...
 //! ```
 //!
 //! After every input drain [`Machine::poll_output`] until it is `None`, carrying each output out in
@@ -138,9 +138,12 @@ impl Machine {
             next_key: 0,
             body_bytes: 0,
         };
-        // Durable soon, so that what follows can vouch for the header.
-        machine.journal_then(&[&Entry::Opened], Waiting::Nothing);
         machine.take_over(recovered);
+        let handed_over = std::mem::take(&mut machine.outputs);
+        // First, and durable soon: it asks for the room that recovered calls need before they are sent
+        // again, and what follows can vouch for the header.
+        machine.journal_then(&[&Entry::Opened], Waiting::Nothing);
+        machine.outputs.extend(handed_over);
         machine
     }
 

@@ -22,7 +22,9 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
-use crate::limits::{JOURNAL_ENVELOPE_BYTES_MAX, MACHINE_NAME_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    JOURNAL_ENVELOPE_BYTES_MAX, JOURNAL_REWRITE_BYTES, MACHINE_NAME_BYTES_MAX, TEXT_BYTES_MAX,
+};
 
 pub(crate) use compaction::{SessionState, rewritten};
 pub use entry::{AnsweredCall, OpenedCall};
@@ -154,6 +156,19 @@ pub(crate) struct Journal {
     file_start: u64,
     synced: u64,
     reserve_bytes: u64,
+    /// The file is worth rewriting when it is longer than this.
+    long_bytes: u64,
+    /// What a rewritten file is to replace, until it is known that it did.
+    replaced: Option<Replaced>,
+}
+
+/// A file that stays if it cannot be replaced.
+#[derive(Debug)]
+struct Replaced {
+    file_start: u64,
+    synced: u64,
+    /// Position behind the contents of the new file.
+    until: u64,
 }
 
 /// Appended bytes on their way to the file.
@@ -168,7 +183,15 @@ pub(crate) struct Appended {
 impl Journal {
     /// Goes on behind `sound_bytes` of an existing file.
     pub(crate) fn new(binding: Binding, sound_bytes: u64) -> Self {
-        Self { binding, end: sound_bytes, file_start: 0, synced: sound_bytes, reserve_bytes: 0 }
+        Self {
+            binding,
+            end: sound_bytes,
+            file_start: 0,
+            synced: sound_bytes,
+            reserve_bytes: 0,
+            long_bytes: JOURNAL_REWRITE_BYTES,
+            replaced: None,
+        }
     }
 
     /// The bytes of entries, and of the header if the file is new.
@@ -186,16 +209,34 @@ impl Journal {
 
     /// The whole of a new file that carries only `sessions`; replaces the present one.
     pub(crate) fn rewrite(&mut self, sessions: &[SessionState]) -> Appended {
-        self.file_start = self.end;
         let bytes = rewritten(&self.binding, sessions);
-        self.end += as_u64(bytes.len());
-        self.synced = self.file_start;
+        let until = self.end + as_u64(bytes.len());
+        self.replaced = Some(Replaced { file_start: self.file_start, synced: self.synced, until });
+        (self.file_start, self.synced, self.end) = (self.end, self.end, until);
+        self.long_bytes = self.file_bytes() + JOURNAL_REWRITE_BYTES;
         Appended { position: self.end, bytes, reserve_bytes: self.reserve_bytes }
+    }
+
+    /// The rewritten file did not come to be: what was appended since, and what will be, is behind the
+    /// end of the old one. Positions stay what they are.
+    pub(crate) fn keep_old_file(&mut self) {
+        if let Some(Replaced { file_start, synced, until }) = self.replaced.take() {
+            let never_written = until - self.file_start;
+            self.file_start = file_start + never_written;
+            self.synced = synced + never_written;
+            self.long_bytes = self.file_bytes() + JOURNAL_REWRITE_BYTES;
+        }
     }
 
     /// Everything before `position` is durable.
     pub(crate) fn synced(&mut self, position: u64) {
         self.synced = self.synced.max(position.min(self.end));
+        self.replaced.take_if(|replaced| replaced.until <= position);
+    }
+
+    /// Whether the file is worth rewriting: it has grown much since that was done or tried.
+    pub(crate) fn is_long(&self) -> bool {
+        self.replaced.is_none() && self.file_bytes() > self.long_bytes
     }
 
     /// Keeps room for the answer of one more open call.

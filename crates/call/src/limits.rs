@@ -81,7 +81,7 @@ pub const JOURNAL_ENTRY_BYTES_MAX: usize = FRAME_BYTES_MAX + 4096;
 /// Bytes of a journal entry beside the body it carries, at most.
 pub const JOURNAL_ENVELOPE_BYTES_MAX: usize = 2048;
 
-/// An idle journal larger than this is rewritten, in bytes.
+/// An idle journal that has grown by more than this is rewritten, in bytes.
 pub const JOURNAL_REWRITE_BYTES: u64 = 1024 * 1024;
 
 /// A journal of this size takes no new calls until it could be rewritten, in bytes.

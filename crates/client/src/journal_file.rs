@@ -67,6 +67,9 @@ impl JournalFile {
         if length > JOURNAL_FILE_BYTES_MAX {
             return Err(JournalError::TooLarge { path: path.into(), bytes_max: JOURNAL_FILE_BYTES_MAX });
         }
+        // The process before this one may have been killed between a write and its flush: what is appended from here on
+        // vouches for these bytes.
+        file.sync_data().map_err(|source| failed("flush to disk", path, source))?;
         let path = path.to_owned();
         let opened =
             Self { file, path, length, reserved: length, bytes_max: JOURNAL_FILE_BYTES_MAX, poisoned: false };

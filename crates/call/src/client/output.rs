@@ -21,7 +21,8 @@ pub enum Output {
         reserve_bytes: u64,
     },
     /// Write `bytes` to a new file, fsync it, put it in the journal's place (rename, fsync the folder),
-    /// then call `handle_journalled(position)`.
+    /// then call `handle_journalled(position)`; if that failed and the journal is as it was,
+    /// `handle_rewrite_failed`.
     RewriteJournal {
         /// Position behind them.
         position: u64,

@@ -44,16 +44,16 @@ impl Machine {
 
     /// A restored store must still know the last settled call of every slot.
     pub(super) fn verify_generation(&mut self, store: StoreId, generation: Generation) {
-        let raised: Vec<_> = self
+        let changed: Vec<_> = self
             .sessions
             .iter()
-            .filter(|(_, session)| session.store == store && session.generation < generation)
+            .filter(|(_, session)| session.store == store && session.generation != generation)
             .map(|(id, _)| id)
             .collect();
-        for (id, hash) in self.sessions.raise_generation(store, generation) {
+        for (id, hash) in self.sessions.note_generation(store, generation) {
             self.ask(id, |query| query.verify = Some((hash, generation)));
         }
-        for id in raised {
+        for id in changed {
             self.journal_now(&Entry::Session { id, store, generation });
         }
     }

@@ -149,15 +149,15 @@ impl Sessions {
     }
 
     /// Notes the generation that the store has now, and returns the last settled call of every slot of
-    /// the sessions that knew a lower one: what the store must still know.
-    pub(super) fn raise_generation(
+    /// the sessions that knew another one, lower or higher: what the store must still know.
+    pub(super) fn note_generation(
         &mut self,
         store: StoreId,
         generation: Generation,
     ) -> Vec<(CallId, ReplyHash)> {
         let mut to_verify = Vec::new();
         for (&session, state) in &mut self.all {
-            if state.store == store && state.generation < generation {
+            if state.store == store && state.generation != generation {
                 state.generation = generation;
                 let settled = state.last.iter();
                 to_verify.extend(

@@ -12,7 +12,7 @@ use super::{Machine, Subject};
 use crate::answer::Answer;
 use crate::id::{CallId, ReplyHash, SessionId, Slot};
 use crate::journal::{AnsweredCall, Appended, Entry, OpenedCall, Recovered, SessionState};
-use crate::limits::{BODY_BYTES_MAX, JOURNAL_REWRITE_BYTES};
+use crate::limits::{BODY_BYTES_MAX, JOURNAL_BYTES_MAX, JOURNAL_ENVELOPE_BYTES_MAX};
 
 /// What happens when the journal is durable up to a position.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +58,23 @@ impl Machine {
     }
 
     /// The journal could not be written or synced: what it holds is unknown from here on. The machine
-    /// stops; calls that were not sent end so, the others stay open for the next start.
+    /// stops; calls that were not sent end so, the others stay open for the next start. Without its
+    /// mark a shutdown counts as a crash, but it ends.
     pub fn handle_journal_failed(&mut self) {
         self.waiting.clear();
+        let closing = self.stopped == Some(StopReason::Closed);
         self.stop(StopReason::JournalFailed);
+        if closing {
+            self.outputs.push_back(Output::Closed);
+        }
+    }
+
+    /// The file of [`Output::RewriteJournal`] could not be put in the journal's place, which is as it was:
+    /// it says the same in more words, and stays.
+    pub fn handle_rewrite_failed(&mut self) {
+        if let Some(journal) = &mut self.journal {
+            journal.keep_old_file();
+        }
     }
 
     /// Ends the call: `hash` is that of the recorded answer, if it was recorded.
@@ -82,6 +95,8 @@ impl Machine {
             return self.hand_over(key);
         };
         let answer = end.to_answer().to_bytes();
+        // The answer takes the room that was kept for it.
+        journal.release(call.answer_bytes_max);
         let appended = journal.append(&[&Entry::Answered { id, answer: &answer, hash }]);
         call.stage = Stage::Settling { end, hash };
         self.waiting.push_back((appended.position, Waiting::Answered(key)));
@@ -153,7 +168,8 @@ impl Machine {
         self.body_bytes = self.body_bytes.saturating_sub(call.body_bytes());
         if let Some(ticket) = call.ticket {
             self.by_id.remove(&ticket.id);
-            if let Some(journal) = &mut self.journal {
+            let keeps_room = !matches!(call.stage, Stage::Settling { .. });
+            if let Some(journal) = self.journal.as_mut().filter(|_| keeps_room) {
                 journal.release(call.answer_bytes_max);
             }
         }
@@ -192,7 +208,7 @@ impl Machine {
         // A queued call may still carry the id that a copied journal spoilt.
         let moving =
             self.calls.values().any(|call| matches!(call.stage, Stage::Queued { replaces: Some(_) }));
-        if moving || journal.file_bytes() <= JOURNAL_REWRITE_BYTES {
+        if moving || !journal.is_long() {
             return;
         }
         let sessions: Vec<SessionState> = self.sessions.iter().map(carried_over).collect();
@@ -213,8 +229,9 @@ impl Machine {
         for answered in recovered.answered {
             self.hand_over_again(answered);
         }
+        let answer_bytes_max = answer_bytes_max(recovered.open.len());
         for call in recovered.open {
-            self.reopen(call);
+            self.reopen(call, answer_bytes_max);
         }
     }
 
@@ -229,7 +246,7 @@ impl Machine {
         self.outputs.push_back(Output::Answer(settled));
     }
 
-    fn reopen(&mut self, opened: OpenedCall) {
+    fn reopen(&mut self, opened: OpenedCall, answer_bytes_max: usize) {
         let OpenedCall { id, nonce, previous, service, version, not_after_us, body, label, cancel_wanted } =
             opened;
         let key = self.next_recovered_key();
@@ -254,7 +271,7 @@ impl Machine {
             first_connection: None,
             door: None,
             cancel_door: None,
-            answer_bytes_max: BODY_BYTES_MAX,
+            answer_bytes_max,
         };
         if let Some(journal) = &mut self.journal {
             journal.reserve(call.answer_bytes_max);
@@ -263,6 +280,13 @@ impl Machine {
         self.by_id.insert(id, key);
         self.send_again_at(key, 0);
     }
+}
+
+/// Room for the answer of each of `open` recovered calls, in bytes. What their services may answer is not
+/// known before the welcome: the longest body, unless so many are open that no journal could hold them.
+fn answer_bytes_max(open: usize) -> usize {
+    let together = usize::try_from(JOURNAL_BYTES_MAX).unwrap_or(usize::MAX);
+    (together / open.max(1)).saturating_sub(JOURNAL_ENVELOPE_BYTES_MAX).min(BODY_BYTES_MAX)
 }
 
 fn slots_of(open: &[OpenedCall], session: SessionId) -> impl Iterator<Item = Slot> {

@@ -25,7 +25,7 @@ pub struct RecoveredSession {
     pub id: SessionId,
     /// The store it belongs to.
     pub store: StoreId,
-    /// The highest generation of that store it has met.
+    /// The generation of that store that it met last.
     pub generation: Generation,
     /// It was stopped, or one of its slots ended without a recorded answer.
     pub stopped: bool,

@@ -208,6 +208,28 @@ fn room_is_kept_for_every_open_answer() {
     assert_eq!((first - second, second), (50 + 2_048, 1_000 + 2_048));
 }
 
+#[test]
+fn an_entry_made_between_a_rewrite_and_its_failure_belongs_behind_the_old_file() {
+    let mut journal = Journal::new(here(), 0);
+    let mut file = journal.append(&[&Entry::Opened, &minted()]).bytes;
+    journal.synced(u64::MAX);
+    let durable = file.len() as u64;
+    let never_written = journal.rewrite(&[]);
+    assert!(!journal.is_long(), "one rewrite at a time");
+    let meanwhile = journal.append(&[&begun(call(0, 1), None)]);
+    journal.keep_old_file();
+    file.extend(meanwhile.bytes);
+    assert_eq!(journal.file_bytes(), file.len() as u64);
+    assert!(meanwhile.position > never_written.position);
+    let at = file.len();
+    file.extend(journal.append(&[&Entry::Closed]).bytes);
+    assert_eq!(file[at + 4..at + 12], durable.to_be_bytes());
+    journal.synced(meanwhile.position);
+    let next = journal.append(&[&Entry::Opened]).bytes;
+    assert_eq!(next[4..12], (at as u64).to_be_bytes());
+    assert_eq!(recover(&file, &here()).unwrap().open.len(), 1);
+}
+
 proptest! {
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {

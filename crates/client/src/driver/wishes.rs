@@ -85,9 +85,9 @@ impl Driver {
         let Some(key) = self.parts.machine.call_key(id) else {
             return hand(answer, self.unclaimed.find(id).ok_or(CallError::Unknown { id }));
         };
-        if nudge == Nudge::Nothing
-            && let Some(why) = recovered::unresolved(&self.parts.machine, id)
-        {
+        // A machine that has stopped does nothing about a call, whatever is wanted.
+        let passive = nudge == Nudge::Nothing || self.parts.machine.stop_reason().is_some();
+        if passive && let Some(why) = recovered::unresolved(&self.parts.machine, id) {
             return hand(answer, Err(CallError::Unresolved { id, why }));
         }
         self.waiters.call(key, None, answer);

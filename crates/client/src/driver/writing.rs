@@ -11,7 +11,8 @@ impl Driver {
         self.kept_bytes = reserve_bytes;
         let length = u64::try_from(bytes.len()).expect("a usize fits 64 bits");
         let Some(journal) = &mut self.parts.journal else { return };
-        // Room for this entry may be what was kept for it: only what is behind it has to be found now.
+        // An answer takes the room that was kept for it and is not part of what is kept from now on: nothing has to be
+        // found for it on a disk that has become full.
         let written =
             journal.reserve(length.saturating_add(reserve_bytes)).and_then(|()| journal.append(bytes));
         self.check_journal(written);
@@ -29,14 +30,15 @@ impl Driver {
     pub(super) fn rewrite(&mut self, position: u64, bytes: &[u8]) {
         let Some(journal) = &mut self.parts.journal else { return };
         match journal.replace(bytes).and_then(|()| journal.sync()) {
-            Ok(()) => {}
-            Err(error) if journal.is_sound() => self.tell(Event::JournalNotShortened(Arc::new(error))),
+            Ok(()) => self.parts.machine.handle_journalled(position),
+            Err(error) if journal.is_sound() => {
+                self.parts.machine.handle_rewrite_failed();
+                self.tell(Event::JournalNotShortened(Arc::new(error)));
+            }
             Err(error) => {
                 self.check_journal(Err(error));
-                return;
             }
         }
-        self.parts.machine.handle_journalled(position);
     }
 
     fn check_journal(&mut self, result: Result<(), JournalError>) -> bool {

@@ -17,10 +17,12 @@ impl From<StoreError> for Failure {
             StoreError::Folder { action, .. } if *action == "creating" => Exit::CannotCreate,
             StoreError::KeyExposed { .. }
             | StoreError::NetworkFileSystem { .. }
+            | StoreError::NoLog { .. }
             | StoreError::NewerSchema { .. } => Exit::Configuration,
             StoreError::KeyDamaged { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Foreign { .. }
+            | StoreError::RestoreInterrupted { .. }
             | StoreError::BadBackup { .. } => Exit::Input,
             StoreError::Folder { .. }
             | StoreError::Full(_)

@@ -4,7 +4,7 @@ use super::pair::{Pair, binding};
 use super::*;
 use crate::answer::Answer;
 use crate::journal;
-use crate::limits::JOURNAL_REWRITE_BYTES;
+use crate::limits::{BODY_BYTES_MAX, JOURNAL_REWRITE_BYTES};
 
 #[test]
 fn nothing_is_sent_before_it_is_durable_and_nothing_handed_over_before_its_answer_is() {
@@ -35,9 +35,11 @@ fn nothing_is_sent_before_it_is_durable_and_nothing_handed_over_before_its_answe
     let frame = crate::frame::Reply { reference, attempt: 1, replayed: false, answer };
     ServerFrame::Reply(frame).encode(&mut reply);
     pair.client.handle_bytes(11, &reply);
-    let Some(Output::Journal { position, must_sync: true, .. }) = pair.client.poll_output() else {
+    let Some(Output::Journal { position, must_sync: true, reserve_bytes, .. }) = pair.client.poll_output()
+    else {
         panic!("the answer is journalled first");
     };
+    assert_eq!(reserve_bytes, 0, "the answer takes its own room");
     assert!(pair.client.poll_output().is_none());
     pair.client.handle_journalled(position);
     assert!(matches!(pair.client.poll_output(), Some(Output::Answer(_))));
@@ -83,6 +85,26 @@ fn a_restarted_client_sends_open_calls_again_byte_equal_and_uses_a_new_session()
     assert_eq!((copies[0].id, copies[0].nonce), (copies[1].id, copies[1].nonce));
     assert_eq!(*pair.end("x"), End::Done(b"x".to_vec()));
     assert_ne!(pair.id("y").session, pair.id("x").session);
+}
+
+#[test]
+fn room_for_the_answers_of_recovered_calls_is_asked_for_first_of_all() {
+    let mut pair = Pair::durable();
+    pair.drive(10);
+    pair.begin("answered");
+    pair.settle_all();
+    pair.server.silent = true;
+    pair.begin("x");
+    pair.begin("y");
+    pair.drive(pair.now_ms + 50);
+    let recovered = journal::recover(&pair.file.bytes, &binding()).unwrap();
+    assert_eq!((recovered.open.len(), recovered.answered.len()), (2, 1));
+    let mut client = Machine::recover(pair.config.clone(), recovered, Box::new(|bytes| bytes.fill(3)));
+    let Some(Output::Journal { must_sync: true, reserve_bytes, .. }) = client.poll_output() else {
+        panic!("the opening is journalled first");
+    };
+    assert!(reserve_bytes >= 2 * BODY_BYTES_MAX as u64, "{reserve_bytes}");
+    assert!(matches!(client.poll_output(), Some(Output::Answer(_))));
 }
 
 #[test]
@@ -274,6 +296,41 @@ fn a_long_journal_is_rewritten_when_all_is_acknowledged() {
 }
 
 #[test]
+fn a_journal_that_cannot_be_rewritten_goes_on_vouches_for_itself_and_is_tried_again_later() {
+    let mut pair = Pair::durable();
+    pair.file.refuses_rewrites = true;
+    let mut n = 0;
+    while pair.file.refused_rewrites < 2 {
+        let label = format!("{n:0900}");
+        pair.begin(&label);
+        pair.settle_all();
+        pair.client.acknowledge(pair.id(&label));
+        pair.carry_out();
+        pair.said.clear();
+        n += 1;
+        assert!(n < 2_000);
+    }
+    assert!(pair.file.bytes.len() as u64 > 2 * JOURNAL_REWRITE_BYTES, "not tried at every acknowledgement");
+    let last = pair.file.bytes.len() - 20;
+    pair.begin("after");
+    pair.settle_all();
+    pair.client.acknowledge(pair.id("after"));
+    pair.carry_out();
+    let mut rotten = pair.file.bytes.clone();
+    rotten[last] ^= 1;
+    let error = journal::recover(&rotten, &binding()).unwrap_err();
+    assert!(matches!(error, journal::JournalError::Rotten { .. }), "{error}");
+    pair.file.refuses_rewrites = false;
+    pair.said.clear();
+    pair.restart();
+    pair.begin("and on");
+    pair.settle_all();
+    pair.client.acknowledge(pair.id("and on"));
+    pair.carry_out();
+    assert_eq!(pair.file.rewrites, 1);
+}
+
+#[test]
 fn a_journal_that_cannot_be_written_stops_the_client() {
     let mut pair = Pair::durable();
     pair.drive(10);
@@ -288,6 +345,26 @@ fn a_journal_that_cannot_be_written_stops_the_client() {
     pair.client.cancel(11, key);
     pair.drive(1_000);
     assert_eq!(pair.cancels_seen(), 0);
+}
+
+#[test]
+fn closing_ends_also_when_its_mark_cannot_be_written() {
+    let mut pair = Pair::durable();
+    pair.begin("x");
+    pair.settle_all();
+    pair.client.close(pair.now_ms);
+    while let Some(output) = pair.client.poll_output() {
+        if matches!(output, Output::Journal { must_sync: true, .. }) {
+            pair.client.handle_journal_failed();
+        }
+        pair.said.push(output);
+    }
+    assert_eq!(pair.alarms(), [&Alarm::Stopped(StopReason::JournalFailed)]);
+    assert_eq!(pair.said.iter().filter(|output| **output == Output::Closed).count(), 1);
+    pair.said.clear();
+    pair.restart();
+    pair.drive(pair.now_ms + 100);
+    assert!(pair.answers("x")[0].maybe_seen, "what was not acknowledged comes again");
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub(super) struct File {
     /// Counts replacements.
     number: u64,
     pub(super) rewrites: u32,
+    pub(super) refuses_rewrites: bool,
+    pub(super) refused_rewrites: u32,
 }
 
 pub(super) struct Pair {
@@ -223,12 +225,17 @@ impl Pair {
                         self.after(after_ms, Event::Synced { position, bytes, file });
                     }
                 }
+                Output::RewriteJournal { .. } if self.file.refuses_rewrites => {
+                    self.file.refused_rewrites += 1;
+                    self.client.handle_rewrite_failed();
+                }
                 Output::RewriteJournal { position, bytes } => {
                     self.file = File {
                         synced: bytes.len(),
                         bytes,
                         number: self.file.number + 1,
                         rewrites: self.file.rewrites + 1,
+                        ..File::default()
                     };
                     self.client.handle_journalled(position);
                 }

@@ -192,6 +192,23 @@ fn a_restored_store_that_lost_a_call_raises_an_alarm() {
 }
 
 #[test]
+fn a_store_that_comes_back_with_a_lower_generation_is_verified_too() {
+    let mut pair = Pair::volatile();
+    pair.server.generation = 3;
+    pair.begin("x");
+    pair.settle_all();
+    let backup = pair.server.clone();
+    pair.begin("y");
+    pair.settle_all();
+    pair.server = backup;
+    pair.server.generation = 2;
+    pair.break_connection();
+    pair.drive(pair.now_ms + 1_000);
+    let lost = Alarm::StoreLost { id: pair.id("y"), generation: crate::id::Generation(2) };
+    assert_eq!(pair.alarms(), [&lost]);
+}
+
+#[test]
 fn a_restored_store_that_lost_nothing_is_no_alarm() {
     let mut pair = Pair::volatile();
     pair.begin("x");
