@@ -6,6 +6,8 @@ mod bank;
 mod calls;
 mod configuration;
 mod demo;
+mod documents;
 mod house;
+mod python;
 mod serving;
 mod text;

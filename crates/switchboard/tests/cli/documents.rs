@@ -1,0 +1,77 @@
+//! Every command that a document shows in a code block is run as it stands, in the order of the document.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::house::{House, Ran};
+
+/// Commands that build or run these very tests; `cargo run` is the program itself, which is run.
+const NOT_FROM_WITHIN: &[&str] = &["cargo xtask test", "cargo xtask tidy"];
+
+#[test]
+fn the_commands_of_every_document_work_as_they_are_written() {
+    let documents = documents();
+    assert!(documents.len() >= 6, "found only {documents:?}");
+    let mut seen = BTreeSet::new();
+    let shown: usize = documents.iter().map(|document| run_all(document, &mut seen)).sum();
+    assert!(shown >= 8, "found only {shown} commands: are code blocks still recognised?");
+}
+
+/// Runs one document's commands in one data folder, those of cargo only where they are shown first; returns
+/// how many there were.
+fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
+    let text = std::fs::read_to_string(document).unwrap();
+    let commands = commands_of(&text);
+    let house = House::new();
+    let mut server = None;
+    for command in &commands {
+        if command.trim_end_matches('&').trim_end() == "switchboard serve" {
+            server = Some(house.serve(&[]));
+        } else if NOT_FROM_WITHIN.iter().any(|ours| command.starts_with(ours)) {
+            continue;
+        } else if !command.starts_with("cargo ") || seen.insert((*command).to_owned()) {
+            let ran = in_a_shell(&house, command);
+            assert_eq!(ran.code, 0, "{}: {command}\n{}{}", document.display(), ran.stdout, ran.stderr);
+        }
+    }
+    drop(server);
+    commands.len()
+}
+
+/// Lines of code blocks that begin with a program of ours.
+fn commands_of(text: &str) -> Vec<&str> {
+    let mut inside = false;
+    let mut commands = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            inside = !inside;
+        } else if inside && ["switchboard ", "cargo "].iter().any(|program| line.starts_with(program)) {
+            commands.push(line.split("  #").next().unwrap_or(line).trim());
+        }
+    }
+    commands
+}
+
+/// As a reader types it, with the built program on the path.
+fn in_a_shell(house: &House, command: &str) -> Ran {
+    let program = Path::new(env!("CARGO_BIN_EXE_switchboard"));
+    let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
+    let typed = command.replace("cargo run --release --", "switchboard");
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(typed).env_clear().env("PATH", path).current_dir(house.path());
+    shell.env("SWITCHBOARD_DATA", house.data()).env("TMPDIR", house.path());
+    Ran::of(shell.output().unwrap())
+}
+
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let in_folder = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")).collect()
+    };
+    let mut documents = in_folder(&root);
+    documents.extend(in_folder(&root.join("docs")));
+    documents.sort();
+    documents
+}
