@@ -264,7 +264,10 @@ impl Machine {
             GoodbyeReason::Done
             | GoodbyeReason::ShuttingDown
             | GoodbyeReason::Overloaded
-            | GoodbyeReason::TimedOut => self.hang_up(wait_ms_min),
+            | GoodbyeReason::TimedOut => {
+                self.outputs.push_back(Output::Goodbye { text });
+                self.hang_up(wait_ms_min);
+            }
             GoodbyeReason::ProtocolError => {
                 self.outputs.push_back(Output::Alarm(Alarm::Refused { node, reason, text }));
                 self.hang_up(wait_ms_min.max(self.config.reconnect_ms_max));

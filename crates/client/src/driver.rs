@@ -124,6 +124,8 @@ pub(crate) struct Driver {
     greeted: bool,
     /// The last alarm since the link came up: why a server ended it.
     last_words: Option<String>,
+    /// What a server said that ended the link in order.
+    farewell_words: Option<String>,
     /// The first bytes that came on the link, at most as many as tell a stranger.
     first_bytes: Vec<u8>,
     /// Nodes that failed since the last connection, and those of them that waiting does not mend.
@@ -158,6 +160,7 @@ impl Driver {
             node: 0,
             greeted: false,
             last_words: None,
+            farewell_words: None,
             first_bytes: Vec::new(),
             failed: BTreeSet::new(),
             hopeless: BTreeSet::new(),
@@ -238,6 +241,7 @@ impl Driver {
                 self.waiters.read_failed(key, reason, self.last_failure.clone());
             }
             Output::OutcomeKnown { id, outcome } => self.waiters.outcome_known(id, &outcome),
+            Output::Goodbye { text } => self.farewell_words = Some(text),
             Output::Alarm(alarm) => {
                 self.last_words = Some(alarm.to_string());
                 self.tell(Event::Alarm(alarm));

@@ -269,15 +269,23 @@ pub enum ConnectError {
         /// What stands in the way, and what to do.
         source: TlsError,
     },
-    /// The connection came up, and ended before the server's greeting.
-    #[error(
-        "{address} ended the connection before it greeted{why}; check that the address is that of a Switchboard server"
-    )]
+    /// The server ended the connection before it greeted: it stops, or has no room.
+    #[error("{address} ended the connection before it greeted{why}; try again, or check the address")]
     NotGreeted {
         /// The node.
         address: String,
-        /// What it said, with a separator in front; may be empty.
+        /// What it said, or why the connection broke, in brackets; may be empty.
         why: String,
+    },
+    /// What answers there does not speak this protocol, or not this version of it.
+    #[error(
+        "{address} cannot be understood ({what}); check that the address is that of a Switchboard server"
+    )]
+    NotUnderstood {
+        /// The node.
+        address: String,
+        /// What was wrong.
+        what: String,
     },
     /// The program of a `stdio:` node does not start.
     #[error("cannot start {program:?}; check that it is installed and in PATH")]
@@ -294,7 +302,10 @@ impl ConnectError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::NotGreeted { .. } => true,
+            Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::NotGreeted { .. }
+            | Self::NotUnderstood { .. } => true,
             Self::Tls { source } => source.is_transient(),
             Self::Program { .. } => false,
         }
@@ -308,6 +319,7 @@ impl ConnectError {
             Self::Unreachable { .. }
             | Self::TimedOut { .. }
             | Self::NotGreeted { .. }
+            | Self::NotUnderstood { .. }
             | Self::Program { .. } => false,
         }
     }

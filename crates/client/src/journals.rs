@@ -96,6 +96,19 @@ pub fn list(folder: &Path) -> Result<Vec<ListedJournal>, JournalError> {
     paths.iter().map(|path| look_into(path)).collect()
 }
 
+impl ListedJournal {
+    /// Why nothing of it can be told: it is damaged. A journal of another machine can be told.
+    ///
+    /// # Errors
+    /// The damage.
+    pub fn sound(self) -> Result<Self, JournalError> {
+        match self.refused {
+            Some(JournalError::Refused { source: ContentsError::OtherMachine { .. }, .. }) | None => Ok(self),
+            Some(damage) => Err(damage),
+        }
+    }
+}
+
 fn look_into(path: &Path) -> Result<ListedJournal, JournalError> {
     let bytes = peek(path)?;
     let (recovered, refused) = recover_whoever(&bytes, &binding(path, "")?);

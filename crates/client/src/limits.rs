@@ -38,3 +38,6 @@ pub const RESERVE_STEP_BYTES: u64 = 64 * 1024;
 
 /// Longest journal file, in bytes: room for the answers to come on top of what the call layer allows for calls.
 pub const JOURNAL_FILE_BYTES_MAX: u64 = 2 * switchboard_call::limits::JOURNAL_BYTES_MAX;
+
+/// Longest wait for a server's greeting, in milliseconds: the machine's `pong_ms_max`.
+pub const GREETING_MS_MAX: u64 = 5_000;

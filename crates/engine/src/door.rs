@@ -487,6 +487,10 @@ impl Inner {
                     deliver(replies, frame);
                     continue;
                 }
+                Ok(Err(error)) if error.class() == Class::Fatal => {
+                    self.end(&error);
+                    TransientCause::StoreUnavailable
+                }
                 Ok(Err(error)) => {
                     tracing::warn!(error = chain(&error), "a read failed");
                     TransientCause::StoreUnavailable

@@ -9,6 +9,9 @@ pub const READER_PAGE_CACHE_KIB_MAX: i64 = 8 * 1024;
 /// Reading connections kept open.
 pub const READERS_MAX: usize = 16;
 
+/// Databases up to this size are checked page by page when they are opened, in bytes.
+pub const CHECKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// The write-ahead log is copied into the database after this many transactions; each adds a few pages.
 pub const LOG_COMMITS_MAX: u32 = 1000;
 

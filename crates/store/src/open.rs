@@ -9,8 +9,8 @@ use switchboard_call::id::StoreId;
 use switchboard_call::limits::HORIZON_LAG_MS;
 
 use crate::limits::{
-    BUSY_MS_MAX, LOG_COMMITS_MAX, LOG_ROWS_MAX, PAGE_CACHE_KIB_MAX, READER_PAGE_CACHE_KIB_MAX, READERS_MAX,
-    STATEMENTS_CACHED_MAX,
+    BUSY_MS_MAX, CHECKED_BYTES_MAX, LOG_COMMITS_MAX, LOG_ROWS_MAX, PAGE_CACHE_KIB_MAX,
+    READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
 };
 use crate::migrations::{self, State};
 use crate::{Folder, Meta, Snapshot, StoreError, Tx, backup};
@@ -79,6 +79,7 @@ impl Store {
         let located = |error| at_path(error, path);
         backup::refuse_interrupted_restore(path)?;
         let conn = connect(path, options, Role::Writes).map_err(located)?;
+        check_whole(&conn, path).map_err(located)?;
         match migrations::state(&conn, path).map_err(located)? {
             State::Current => {}
             State::Empty => create(&conn, now_us).map_err(located)?,
@@ -232,6 +233,20 @@ fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, Sto
     conn.pragma_update(None, "cell_size_check", true)?;
     conn.pragma_update(None, "query_only", role == Role::Reads)?;
     Ok(conn)
+}
+
+/// Looks at every page of a database that is small enough to be looked at at every start. Damage in a larger one
+/// is met where it is read.
+fn check_whole(conn: &Connection, path: &Path) -> Result<(), StoreError> {
+    let bytes = std::fs::metadata(path).map_or(0, |facts| facts.len());
+    if bytes > CHECKED_BYTES_MAX {
+        return Ok(());
+    }
+    let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { path: path.to_owned(), detail: verdict.replace('\n', " ") })
 }
 
 fn create(conn: &Connection, now_us: u64) -> Result<(), StoreError> {

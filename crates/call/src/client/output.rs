@@ -38,6 +38,11 @@ pub enum Output {
     },
     /// Close the connection, or stop connecting. No `handle_disconnected` follows.
     Disconnect,
+    /// The server says why it ends the connection; [`Output::Disconnect`] follows.
+    Goodbye {
+        /// Its words, for a person; may be empty.
+        text: String,
+    },
     /// The server greeted us.
     Welcomed {
         /// Index of the node.
@@ -114,6 +119,7 @@ impl std::fmt::Debug for Output {
             Self::Send(bytes) => write!(f, "Send({} B)", bytes.len()),
             Self::Connect { node } => write!(f, "Connect({node})"),
             Self::Disconnect => f.write_str("Disconnect"),
+            Self::Goodbye { text } => write!(f, "Goodbye({text:?})"),
             Self::Welcomed { node, principal, .. } => write!(f, "Welcomed({node}, {principal})"),
             Self::Begun { key, id } => write!(f, "Begun({key:?}, {id})"),
             Self::Answer(settled) => write!(f, "Answer({settled:?})"),

@@ -9,7 +9,7 @@ use super::link::{Link, Progress};
 use crate::address::Address;
 use crate::connect::Connection;
 use crate::error::ConnectError;
-use crate::limits::{CLOSE_MS_MAX, CONNECT_MS_MAX};
+use crate::limits::{CLOSE_MS_MAX, CONNECT_MS_MAX, GREETING_MS_MAX};
 use crate::options::Event;
 
 /// How a TLS server answers plain frames, too short a message for a frame (RFC 8446 section 5.1: content type 21, then the
@@ -20,7 +20,7 @@ impl Driver {
     pub(super) fn connect(&mut self, node: usize) {
         self.node = node;
         self.greeted = false;
-        self.last_words = None;
+        (self.last_words, self.farewell_words) = (None, None);
         self.first_bytes.clear();
         self.link = Link::connect(self.parts.connector.clone(), self.address().clone());
     }
@@ -85,7 +85,13 @@ impl Driver {
                     // A peer that does not take its goodbye loses nothing by it.
                     let _unheard = tokio::time::timeout(wait, stream.finish()).await;
                 }));
-                self.ended(None);
+                let silent = self.last_words.is_none() && self.farewell_words.is_none();
+                if silent && !self.greeted && self.parts.machine.stop_reason().is_none() {
+                    let address = self.address().to_string();
+                    self.failed(ConnectError::TimedOut { address, ms_max: GREETING_MS_MAX });
+                } else {
+                    self.ended(None);
+                }
             }
         }
     }
@@ -101,9 +107,16 @@ impl Driver {
             return;
         }
         let alert = (self.first_bytes == TLS_ALERT).then(|| "it speaks TLS: write tls:// instead".to_owned());
-        let why =
-            alert.or(self.last_words.take()).or(cause).map(|why| format!(" ({why})")).unwrap_or_default();
-        self.failed(ConnectError::NotGreeted { address: self.address().to_string(), why });
+        let address = self.address().to_string();
+        let error = match alert.or(self.last_words.take()) {
+            Some(what) => ConnectError::NotUnderstood { address, what },
+            None => {
+                let why = self.farewell_words.take().filter(|words| !words.is_empty()).or(cause);
+                let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+                ConnectError::NotGreeted { address, why }
+            }
+        };
+        self.failed(error);
     }
 
     fn failed(&mut self, error: ConnectError) {

@@ -116,8 +116,15 @@ fn list(on: &Invocation) -> Result<Exit, Failure> {
         true => "no call is open, and every answer was seen".to_owned(),
         false => table(["call", "what", "state", "journal"].map(|heading| (heading, Side::Left)), &rows),
     };
-    on.screen.answer(as_json, as_text)?;
-    Ok(Exit::Done)
+    let damaged = journals.into_iter().find_map(|journal| journal.sound().err());
+    match damaged {
+        // Nothing is known to be open, which is not the same as nothing being open.
+        Some(damage) if rows.is_empty() => Err(damage.into()),
+        found => {
+            on.screen.answer(as_json, as_text)?;
+            Ok(if found.is_some() { Exit::Input } else { Exit::Done })
+        }
+    }
 }
 
 fn rows(journal: &ListedJournal) -> Vec<[String; 4]> {
@@ -191,6 +198,7 @@ fn nothing_open(on: &Invocation) -> Result<(), Failure> {
 
 fn held(on: &Invocation, call: Option<CallId>) -> Result<Vec<Held>, Failure> {
     let journals = list_journals(&caller::journals(on))?;
+    let journals = journals.into_iter().map(ListedJournal::sound).collect::<Result<Vec<_>, _>>()?;
     let wanted = |id: &CallId| call.is_none_or(|call| call == *id);
     let held = journals.iter().map(|journal| Held {
         journal: journal.path.clone(),

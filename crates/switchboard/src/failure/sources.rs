@@ -95,10 +95,11 @@ impl From<JournalError> for Failure {
 
 fn of_connection(error: &ConnectError) -> Exit {
     match error {
-        ConnectError::Unreachable { .. } | ConnectError::TimedOut { .. } | ConnectError::Program { .. } => {
-            Exit::Unavailable
-        }
-        ConnectError::NotGreeted { .. } => Exit::Protocol,
+        ConnectError::Unreachable { .. }
+        | ConnectError::TimedOut { .. }
+        | ConnectError::NotGreeted { .. }
+        | ConnectError::Program { .. } => Exit::Unavailable,
+        ConnectError::NotUnderstood { .. } => Exit::Protocol,
         ConnectError::Tls { source } => of_tls(source),
     }
 }

@@ -153,7 +153,7 @@ impl Run {
                     self.seen.get_mut(label).expect("a call that was begun").never_sent = true;
                 }
                 Output::Unresolved { why: Unresolved::NoAnswer, .. } => {}
-                Output::Begun { .. } | Output::Welcomed { .. } => {}
+                Output::Begun { .. } | Output::Welcomed { .. } | Output::Goodbye { .. } => {}
                 other => panic!("seed {}: unexpected {other:?}", self.seed),
             }
         }
