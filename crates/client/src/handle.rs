@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use switchboard_call::answer::Outcome;
@@ -26,6 +27,7 @@ pub struct Client {
     standing: watch::Receiver<Standing>,
     deadline: Option<Duration>,
     not_after: Option<Duration>,
+    label: Option<Arc<str>>,
 }
 
 /// A call that was taken. Dropping it abandons the answer, not the call.
@@ -61,7 +63,7 @@ impl Client {
         let (deadline, not_after) = (options.deadline, options.not_after);
         let driver = Driver::new(parts(options, opened, wanted, standing));
         tokio::spawn(driver.run());
-        Self { wishes, standing: watched, deadline, not_after }
+        Self { wishes, standing: watched, deadline, not_after, label: None }
     }
 
     /// The same client with another time to wait for answers; `None` waits for ever. When it has passed, a call is
@@ -76,6 +78,14 @@ impl Client {
     #[must_use]
     pub fn with_not_after(&self, not_after: Option<Duration>) -> Self {
         Self { not_after, ..self.clone() }
+    }
+
+    /// The same client with the application's own name for the calls it begins, such as an order number; without one it is
+    /// the command's. The journal keeps it and hands it back with an answer that comes after a restart. At most
+    /// [`LABEL_BYTES_MAX`](switchboard_call::limits::LABEL_BYTES_MAX) bytes; no secret.
+    #[must_use]
+    pub fn with_label(&self, label: &str) -> Self {
+        Self { label: Some(label.into()), ..self.clone() }
     }
 
     /// Has a command executed once, and waits for what became of it.
@@ -98,7 +108,7 @@ impl Client {
             not_after: self.not_after.map(|wait| NotAfter::WithinMs(whole_ms(wait))),
             deadline_ms: None,
             secret: false,
-            label: C::name(&command).to_owned(),
+            label: self.label.as_deref().unwrap_or(C::name(&command)).to_owned(),
         };
         let ((begun, id), (answer, end)) = (oneshot::channel(), oneshot::channel());
         self.wish(Wish::Call { call, deadline: self.deadline, begun, answer }).await?;

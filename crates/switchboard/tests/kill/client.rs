@@ -23,7 +23,7 @@ use crate::errand::Errand;
 use crate::notes::{Ending, Noted, Notes, Told};
 use crate::seats;
 use crate::task::{Haste, Task, beneficiary};
-use crate::wire::{Labelled, Seats, WithLabel};
+use crate::wire::Seats;
 
 /// Calls under way at a time.
 const IN_FLIGHT: usize = 16;
@@ -170,8 +170,8 @@ impl Teller {
             Haste::Deadline => self.client.with_deadline(Some(HASTE)),
             Haste::NotAfter => self.client.with_not_after(Some(HASTE)),
         };
-        let begun = client.begin::<Labelled<C>>(WithLabel::new(label, command)).await;
-        let mut pending: Pending<Labelled<C>> = begun.unwrap();
+        let begun = client.with_label(&label.to_string()).begin::<C>(command).await;
+        let mut pending: Pending<C> = begun.unwrap();
         let Some(id) = pending.id().await else {
             let error = pending.answer().await.err().unwrap();
             assert!(haste == Haste::Deadline && matches!(error, CallError::NotSent { .. }), "{error:?}");

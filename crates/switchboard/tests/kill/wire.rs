@@ -1,61 +1,11 @@
-//! Commands with the label that the application knows them by. The client journals a command's name as its label, and hands
-//! it back with the answer after a crash: so the name is the label here. Absent: the commands themselves.
+//! The example's service as a client writes it down. Absent: the service itself.
 
 use std::fmt;
-use std::marker::PhantomData;
 
-use minicbor::{Decode, Decoder, Encode, Encoder, decode, encode};
+use minicbor::{Decode, Encode};
 use switchboard_commands::Commands;
 
 use crate::seats::{Command, Holder};
-
-/// The types of service `C`, with labels.
-pub(crate) struct Labelled<C>(PhantomData<C>);
-
-/// A command with its label.
-pub(crate) struct WithLabel<C: Commands> {
-    label: &'static str,
-    command: C::Command,
-}
-
-impl<C: Commands> WithLabel<C> {
-    /// The label lives as long as the process, which is killed before that matters.
-    pub(crate) fn new(label: u64, command: C::Command) -> Self {
-        Self { label: label.to_string().leak(), command }
-    }
-}
-
-impl<C: Commands> Commands for Labelled<C> {
-    const SERVICE: &'static str = C::SERVICE;
-    const VERSION: u16 = C::VERSION;
-    type Command = WithLabel<C>;
-    type Reply = C::Reply;
-    type Refusal = C::Refusal;
-
-    fn is_read(command: &WithLabel<C>) -> bool {
-        C::is_read(&command.command)
-    }
-
-    fn name(command: &WithLabel<C>) -> &'static str {
-        command.label
-    }
-}
-
-impl<C: Commands> Encode<()> for WithLabel<C> {
-    fn encode<W: encode::Write>(
-        &self,
-        e: &mut Encoder<W>,
-        context: &mut (),
-    ) -> Result<(), encode::Error<W::Error>> {
-        self.command.encode(e, context)
-    }
-}
-
-impl<'b, C: Commands> Decode<'b, ()> for WithLabel<C> {
-    fn decode(d: &mut Decoder<'b>, context: &mut ()) -> Result<Self, decode::Error> {
-        Ok(Self { label: "", command: C::Command::decode(d, context)? })
-    }
-}
 
 /// The types of the example's service.
 pub(crate) enum Seats {}
