@@ -209,6 +209,9 @@ fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, Sto
         Role::Reads => OpenFlags::SQLITE_OPEN_READ_WRITE,
     };
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    if role == Role::Writes && options.vfs.is_none() {
+        create_private(path);
+    }
     let opened = match &options.vfs {
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
         None => Connection::open_with_flags(path, flags),
@@ -261,6 +264,13 @@ fn create(conn: &Connection, now_us: u64) -> Result<(), StoreError> {
         i64::try_from(now_us).unwrap_or(i64::MAX),
     )?;
     tx.commit()
+}
+
+/// Balances are nobody else's business, whatever the umask. SQLite gives the log the mode of the database. What
+/// stands in the way of this is met and told when the file is opened.
+fn create_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    let _exists_already = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
 }
 
 /// A file that cannot be opened says only "unable to open database file": the operating system knows why.

@@ -163,6 +163,17 @@ fn a_key_is_made_once_and_refused_when_others_can_read_it() {
 }
 
 #[test]
+fn nobody_else_can_read_the_database_or_its_log() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    put(&mut writer, b"k");
+    for ending in ["", "-wal"] {
+        let path = format!("{}{ending}", folder.database().display());
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[test]
 fn a_store_keeps_its_id_when_it_is_opened_again() {
     let (_dir, folder) = folder();
     let first = open(&folder).0.meta().unwrap();
