@@ -6,6 +6,9 @@ pub const QUEUED_CALLS_MAX: usize = 64 * 1024;
 /// Cancels that may wait on top of the calls: they are admitted when calls no longer are.
 pub const QUEUED_CANCELS_MAX: usize = 16 * 1024;
 
+/// Longest body and reply of a command that declares no others, in bytes.
+pub const SMALL_BODY_BYTES_MAX: u32 = 4096;
+
 /// Calls executed in one transaction.
 pub const BATCH_CALLS_MAX: usize = 1024;
 

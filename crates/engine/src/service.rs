@@ -12,6 +12,7 @@ use switchboard_call::frame::ServiceLimits;
 use switchboard_call::id::CallId;
 use switchboard_store::{Snapshot, StoreError, Tx};
 
+use crate::limits::SMALL_BODY_BYTES_MAX;
 use crate::principal::{Principal, permit};
 
 /// The store failed (outer), or the rule decided: a reply, or its own refusal (inner).
@@ -113,6 +114,30 @@ pub struct CommandSpec {
     pub body_bytes_max: u32,
     /// Longest reply body, in bytes.
     pub reply_bytes_max: u32,
+}
+
+impl CommandSpec {
+    /// A command that operators may send, with bodies and replies of at most
+    /// [`SMALL_BODY_BYTES_MAX`]. Say what differs with struct update syntax.
+    #[must_use]
+    pub const fn command(name: &'static str) -> Self {
+        Self {
+            name,
+            effect: Effect::Command,
+            allowed: Allowed::Operators,
+            secret: false,
+            prepare: Prepare::None,
+            refuses_after_write: false,
+            body_bytes_max: SMALL_BODY_BYTES_MAX,
+            reply_bytes_max: SMALL_BODY_BYTES_MAX,
+        }
+    }
+
+    /// A read, otherwise like [`CommandSpec::command`].
+    #[must_use]
+    pub const fn read(name: &'static str) -> Self {
+        Self { effect: Effect::Read, ..Self::command(name) }
+    }
 }
 
 /// Whether a command has an effect.

@@ -10,7 +10,7 @@ pub mod prime;
 use std::ops::RangeInclusive;
 
 use switchboard_commands::text::{self, Chunk, Command, Refusal, Reply, Verdict};
-use switchboard_engine::{Allowed, CallContext, CommandSpec, Effect, Prepare, ReadContext, Ruling, Service};
+use switchboard_engine::{Allowed, CallContext, CommandSpec, Prepare, ReadContext, Ruling, Service};
 use switchboard_store::{Snapshot, StoreError, Tx};
 
 use self::case::{CaseError, Context, Direction, Invalid, Part};
@@ -130,14 +130,11 @@ fn wire_verdict(verdict: prime::Verdict) -> Result<Verdict, Refusal> {
 
 const fn spec(name: &'static str, body_bytes_max: u32, reply_bytes_max: u32) -> CommandSpec {
     CommandSpec {
-        name,
-        effect: Effect::Read,
         allowed: Allowed::Everyone,
-        secret: false,
         prepare: Prepare::Pool,
-        refuses_after_write: false,
         body_bytes_max,
         reply_bytes_max,
+        ..CommandSpec::read(name)
     }
 }
 

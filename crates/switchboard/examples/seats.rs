@@ -7,7 +7,7 @@
 use std::ops::RangeInclusive;
 
 use minicbor::{Decode, Encode};
-use switchboard_engine::{Allowed, CallContext, CommandSpec, Effect, Prepare, ReadContext, Ruling, Service};
+use switchboard_engine::{CallContext, CommandSpec, ReadContext, Ruling, Service};
 use switchboard_store::{Snapshot, Tx};
 
 /// What can be asked.
@@ -87,22 +87,9 @@ fn holder_of(row: Option<Vec<u8>>) -> Holder {
     Holder(row.map(|name| String::from_utf8_lossy(&name).into_owned()))
 }
 
-const RESERVE: CommandSpec = spec("reserve", Effect::Command);
-const RELEASE: CommandSpec = spec("release", Effect::Command);
-const WHO: CommandSpec = spec("who", Effect::Read);
-
-const fn spec(name: &'static str, effect: Effect) -> CommandSpec {
-    CommandSpec {
-        name,
-        effect,
-        allowed: Allowed::Operators,
-        secret: false,
-        prepare: Prepare::None,
-        refuses_after_write: false,
-        body_bytes_max: 256,
-        reply_bytes_max: 256,
-    }
-}
+const RESERVE: CommandSpec = CommandSpec::command("reserve");
+const RELEASE: CommandSpec = CommandSpec::command("release");
+const WHO: CommandSpec = CommandSpec::read("who");
 
 fn main() -> std::process::ExitCode {
     switchboard::main_with(switchboard_services::all().with(Seats))

@@ -48,16 +48,7 @@ pub(super) struct Counter {
 }
 
 const fn spec(name: &'static str, effect: Effect) -> CommandSpec {
-    CommandSpec {
-        name,
-        effect,
-        allowed: Allowed::OperatorsAndMachines,
-        secret: false,
-        prepare: Prepare::None,
-        refuses_after_write: false,
-        body_bytes_max: 64,
-        reply_bytes_max: 64,
-    }
+    CommandSpec { effect, allowed: Allowed::OperatorsAndMachines, ..CommandSpec::command(name) }
 }
 
 const COMMANDS: &[CommandSpec] = &[

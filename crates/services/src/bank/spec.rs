@@ -2,7 +2,7 @@
 //! log in, only operators move money: an amount and an account number prove nobody.
 
 use switchboard_commands::bank::Command;
-use switchboard_engine::{Allowed, CommandSpec, Effect, Prepare};
+use switchboard_engine::{CommandSpec, Effect, Prepare};
 
 use crate::limits::{
     ACCOUNTS_BYTES_MAX, AUDIT_BYTES_MAX, BANK_BODY_BYTES_MAX, BANK_REPLY_BYTES_MAX, STATEMENT_BYTES_MAX,
@@ -41,14 +41,9 @@ pub(super) fn of(command: &Command) -> &'static CommandSpec {
 
 const fn command(name: &'static str) -> CommandSpec {
     CommandSpec {
-        name,
-        effect: Effect::Command,
-        allowed: Allowed::Operators,
-        secret: false,
-        prepare: Prepare::None,
-        refuses_after_write: false,
         body_bytes_max: BANK_BODY_BYTES_MAX,
         reply_bytes_max: BANK_REPLY_BYTES_MAX,
+        ..CommandSpec::command(name)
     }
 }
 
