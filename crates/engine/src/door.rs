@@ -547,7 +547,7 @@ fn check_permission(principal: Principal, spec: &CommandSpec) -> Result<(), Answ
         return Ok(());
     }
     let text = format!(
-        "{} is not permitted to {principal}; connect through the server's own Unix socket, or with the operator key",
+        "{} is not permitted to {principal}; connect through the server's own Unix socket, or with the operator key over tls://",
         spec.name
     );
     Err(Answer::door(DoorCause::NotPermitted, text))

@@ -115,10 +115,15 @@ fn announce_open_calls(on: &Invocation, folder: &Path) {
     let open: usize = journals.iter().map(|journal| journal.open.len()).sum();
     let answered: usize = journals.iter().map(|journal| journal.answered.len()).sum();
     if open + answered > 0 {
+        let (open, answered) = (counted(open, "call"), counted(answered, "answer"));
         on.screen.notice(&format!(
-            "earlier commands left {open} calls open and {answered} answers unseen; `switchboard call retry` settles and shows them"
+            "earlier commands left {open} open and {answered} unseen; `switchboard call retry` settles and shows them"
         ));
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The servers to speak to: the one inside this process, those that are configured, or the one of the data folder.

@@ -225,7 +225,7 @@ fn who_is_nobody_moves_and_sees_nothing() {
         &over_tcp(&["bank", "withdraw", "1", "1.00", "EUR"]),
         77,
         &expect![[r#"
-        switchboard: the server turned it away: withdraw is not permitted to anonymous; connect through the server's own Unix socket, or with the operator key
+        switchboard: the server turned it away: withdraw is not permitted to anonymous; connect through the server's own Unix socket, or with the operator key over tls://
     "#]],
     );
     check(
@@ -233,7 +233,7 @@ fn who_is_nobody_moves_and_sees_nothing() {
         &over_tcp(&["bank", "balance", "1"]),
         77,
         &expect![[r#"
-        switchboard: the server turned it away: balance is not permitted to anonymous; connect through the server's own Unix socket, or with the operator key
+        switchboard: the server turned it away: balance is not permitted to anonymous; connect through the server's own Unix socket, or with the operator key over tls://
     "#]],
     );
     for command in [
