@@ -1,7 +1,11 @@
 //! What one call of a batch does to the others: nothing.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use switchboard_call::answer::{Answer, TransientCause};
+use switchboard_call::frame::{Reference, Reply, ServerFrame};
+use switchboard_call::id::CallId;
 
 use super::counter::Command;
 use super::laboratory::{ClientSlot, Laboratory, answered, by_reference};
@@ -57,42 +61,77 @@ fn copies_in_one_batch_are_executed_once() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// However calls, copies and cancels are cut into batches: each call has one answer for ever, it was
-    /// executed at most once, and the count is the number of calls answered `Done`.
+    /// However calls, copies, cancels and calls that fail are mixed in batches, while slots move on: each call
+    /// has one answer for ever (or its slot has moved on), it was executed at most once, and the count is
+    /// the number of calls answered `Done`.
     #[test]
     fn batching_changes_nothing(
-        script in prop::collection::vec((0u8..6, 0u8..4), 1..60),
-        cuts in prop::collection::vec(1usize..9, 1..30),
+        batches in prop::collection::vec((prop::collection::vec((0u16..6, 0u8..8), 1..12), any::<u8>()), 1..25),
     ) {
         let lab = Laboratory::new();
-        let command = |which: u8| match which {
-            0 => Command::Refuse,
-            1 => Command::AddThenRefuse,
-            _ => Command::Add,
-        };
-        let slots: Vec<_> = (0..6).map(|slot| ClientSlot::new(1, slot)).collect();
-        let mut requests: Vec<Request> = script
-            .iter()
-            .map(|(slot, action)| {
-                let slot = slots[usize::from(*slot)];
-                if *action == 3 { slot.cancel() } else { slot.request(&command(u8::try_from(slot.id.slot.0 % 3).unwrap())) }
-            })
-            .collect();
-        let mut first_answer = std::collections::BTreeMap::new();
-        let mut cut = cuts.iter().cycle();
-        while !requests.is_empty() {
-            let size = (*cut.next().unwrap()).min(requests.len());
-            let batch: Vec<_> = requests.drain(..size).collect();
-            for frame in lab.hand_in(Principal::Operator, batch) {
-                let switchboard_call::frame::ServerFrame::Reply(reply) = &frame else { panic!("{frame:?}") };
-                let known = first_answer.entry(format!("{:?}", reply.reference)).or_insert_with(|| reply.answer.clone());
-                prop_assert_eq!(&*known, &reply.answer);
+        let mut slots: Vec<_> = (0..6).map(|slot| Follower::new(ClientSlot::new(1, slot))).collect();
+        let mut answers = BTreeMap::new();
+        let mut failures = 6;
+        for (steps, moves_on) in batches {
+            let requests = steps.iter().map(|(slot, action)| {
+                failures += 1;
+                slots[usize::from(*slot)].request(*action, ClientSlot::new(2, failures % 64))
+            });
+            for frame in lab.hand_in(Principal::Operator, requests.collect()) {
+                let ServerFrame::Reply(Reply { reference: Reference::Call(id), answer, .. }) = frame else {
+                    panic!("no reply to a call: {frame:?}")
+                };
+                if id.session != slots[0].now.id.session {
+                    continue;
+                }
+                let moved_on = answer == Answer::Superseded.to_bytes();
+                let known = answers.entry(id).or_insert_with(|| answer.clone());
+                prop_assert!(moved_on || *known == answer, "{id}: {known:?} then {answer:?}");
+            }
+            for (_, slot) in slots.iter_mut().enumerate().filter(|(bit, _)| moves_on >> bit & 1 == 1) {
+                slot.follow(&answers);
             }
         }
-        let executed = first_answer
-            .values()
-            .filter(|answer| matches!(Answer::from_bytes(answer), Ok(Answer::Done(_))))
-            .count();
+        let done = |answer: &&Vec<u8>| matches!(Answer::from_bytes(answer), Ok(Answer::Done(_)));
+        let executed = answers.values().filter(done).count();
         prop_assert_eq!(lab.count(), u64::try_from(executed).unwrap());
     }
+}
+
+/// A slot of a client that moves on when its call has an answer, and remembers the call before.
+struct Follower {
+    now: ClientSlot,
+    before: Option<ClientSlot>,
+}
+
+impl Follower {
+    fn new(now: ClientSlot) -> Self {
+        Self { now, before: None }
+    }
+
+    /// A copy of the call, a cancel, a copy of the call before; or a call of `other` that spoils its batch.
+    fn request(&self, action: u8, other: ClientSlot) -> Request {
+        match action {
+            4 => self.now.cancel(),
+            5 => call(self.before.unwrap_or(self.now)),
+            6 => other.request(&Command::Panic),
+            7 => other.request(&Command::Fail),
+            _ => call(self.now),
+        }
+    }
+
+    fn follow(&mut self, answers: &BTreeMap<CallId, Vec<u8>>) {
+        if let Some(answer) = answers.get(&self.now.id) {
+            (self.before, self.now) = (Some(self.now), self.now.after(answer));
+        }
+    }
+}
+
+/// The one command that this call id stands for.
+fn call(slot: ClientSlot) -> Request {
+    slot.request(match (u64::from(slot.id.slot.0) + slot.id.sequence.number()) % 3 {
+        0 => &Command::Refuse,
+        1 => &Command::AddThenRefuse,
+        _ => &Command::Add,
+    })
 }
