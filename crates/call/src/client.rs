@@ -33,7 +33,7 @@ mod timers;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::frame::{ClientFrame, Goodbye, GoodbyeReason, Hello, PROTOCOL_VERSION, ServerFrame, Welcome};
-use crate::id::{CallId, StoreId};
+use crate::id::{CallId, SessionId, StoreId};
 use crate::journal::{Entry, Journal, Recovered};
 use calls::{Call, Stage};
 pub use config::{
@@ -138,11 +138,20 @@ impl Machine {
             next_key: 0,
             body_bytes: 0,
         };
+        let crashed_with: Vec<SessionId> = recovered
+            .sessions
+            .iter()
+            .filter(|session| !recovered.clean && !session.stopped)
+            .map(|session| session.id)
+            .collect();
         machine.take_over(recovered);
         let handed_over = std::mem::take(&mut machine.outputs);
         // First, and durable soon: it asks for the room that recovered calls need before they are sent
         // again, and what follows can vouch for the header.
-        machine.journal_then(&[&Entry::Opened], Waiting::Nothing);
+        // A clean end of this process must not make the sessions of a crashed one fit for new calls.
+        let stopped = crashed_with.into_iter().map(|session| Entry::Stopped { session });
+        let entries: Vec<Entry<'_>> = std::iter::once(Entry::Opened).chain(stopped).collect();
+        machine.journal_then(&entries.iter().collect::<Vec<_>>(), Waiting::Nothing);
         machine.outputs.extend(handed_over);
         machine
     }

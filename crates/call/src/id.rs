@@ -167,6 +167,26 @@ impl fmt::Debug for Nonce {
     }
 }
 
+impl CallId {
+    /// The id under which this call goes on when another call holds its own: the first of a session that is named
+    /// by the same birth and the first 10 bytes of SHA-256 over `"successor"`, this id (session, slot as u32,
+    /// sequence as u64, big-endian) and the nonce. Who keeps the call's nonce finds the same one.
+    #[must_use]
+    pub fn successor(self, nonce: Nonce) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"successor");
+        hash.update(self.session.0);
+        hash.update(u32::from(self.slot.0).to_be_bytes());
+        hash.update(self.sequence.0.to_be_bytes());
+        hash.update(nonce.0);
+        let whole: [u8; 32] = hash.finalize().into();
+        let mut random = [0; 10];
+        random.copy_from_slice(&whole[..10]);
+        let session = SessionId::mint(self.session.birth_ms(), random);
+        Self { session, slot: Slot(0), sequence: Sequence::FIRST }
+    }
+}
+
 /// What call n+1 says about reply n: the first 8 bytes of SHA-256 over the call id (session, slot as
 /// u32, sequence as u64, big-endian) and the answer's bytes. [`ReplyHash::NONE`] before the first call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod flaw;
 pub mod frame;
 pub mod id;
 pub mod journal;

@@ -265,6 +265,10 @@ impl fmt::Display for Address {
         match self {
             Self::Tls(target) => write!(f, "tls://{target}"),
             Self::Tcp(target) => write!(f, "tcp://{target}"),
+            // Two slashes in front are read as those of unix:///path.
+            Self::Unix(path) if path.as_os_str().as_encoded_bytes().starts_with(b"//") => {
+                write!(f, "unix://{}", path.display())
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Stdio(command) => {
                 write!(f, "stdio:{}", command.program)?;

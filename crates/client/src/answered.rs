@@ -41,7 +41,6 @@ pub fn answered_by<C: Commands>(settled: Settled) -> Result<AnsweredBy<C>, CallE
         End::Cancelled => return Err(CallError::Cancelled { id }),
         End::TooLate => return Err(CallError::TooLate { id }),
         End::Expired => return Err(CallError::Expired { id }),
-        End::CopiedJournal => return Err(CallError::CopiedJournal { id }),
         End::TurnedAway(door) => return Err(CallError::TurnedAway { id: Some(id), door }),
     };
     Ok(Answered { id, result, maybe_seen })
@@ -53,7 +52,7 @@ pub(crate) fn read_by<C: Commands>(answer: Answer) -> Result<ReadBy<C>, CallErro
         Some(End::Done(reply)) => read(&reply, None).map(Ok),
         Some(End::Refused(refusal)) => read(&refusal, None).map(Err),
         Some(End::TurnedAway(door)) => Err(CallError::TurnedAway { id: None, door }),
-        Some(End::Cancelled | End::TooLate | End::Expired | End::CopiedJournal) | None => {
+        Some(End::Cancelled | End::TooLate | End::Expired) | None => {
             let source = minicbor::decode::Error::message("not an answer to a read");
             Err(CallError::Unreadable { id: None, source: Arc::new(source) })
         }

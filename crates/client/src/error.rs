@@ -61,15 +61,6 @@ pub enum CallError {
         /// The call.
         id: CallId,
     },
-    /// A copy of the journal used its id: it never takes effect under it.
-    #[error(
-        "call {id} never takes effect: its journal was copied, and another call has this id. Find the copy and remove it; then the \
-         call may be made anew"
-    )]
-    CopiedJournal {
-        /// The call.
-        id: CallId,
-    },
     /// The server turned it away: it never takes effect.
     #[error("the server turned it away: {}", door.explanation)]
     TurnedAway {
@@ -125,11 +116,9 @@ impl CallError {
             | Self::Cancelled { .. }
             | Self::TooLate { .. }
             | Self::Expired { .. } => Retry::NewCall,
-            Self::NotTaken(_)
-            | Self::NoServer(_)
-            | Self::NoRoom(_)
-            | Self::CopiedJournal { .. }
-            | Self::TurnedAway { .. } => Retry::NotUnchanged,
+            Self::NotTaken(_) | Self::NoServer(_) | Self::NoRoom(_) | Self::TurnedAway { .. } => {
+                Retry::NotUnchanged
+            }
             Self::Unresolved { .. } | Self::Unknown { .. } => Retry::FindOutFirst,
             Self::Unreadable { .. } => Retry::Never,
         }
@@ -142,7 +131,6 @@ impl CallError {
             Self::Cancelled { id }
             | Self::TooLate { id }
             | Self::Expired { id }
-            | Self::CopiedJournal { id }
             | Self::Unresolved { id, .. }
             | Self::Unknown { id } => Some(*id),
             Self::TurnedAway { id, .. } | Self::Unreadable { id, .. } => *id,

@@ -18,7 +18,7 @@ pub enum InputError {
     #[error("the amount is {0} characters long; write at most {AMOUNT_TEXT_BYTES_MAX}")]
     AmountLong(usize),
     /// A leading plus.
-    #[error("an amount has no plus sign; write {0}")]
+    #[error("an amount has no plus sign; write {0:?} without it")]
     AmountPlus(String),
     /// Powers of ten.
     #[error("{0:?} is written with an exponent; write all digits of the amount")]

@@ -201,8 +201,8 @@ fn decimal_parts(text: &str) -> Result<(&str, &str), InputError> {
     if text.len() > AMOUNT_TEXT_BYTES_MAX {
         return Err(InputError::AmountLong(text.chars().count()));
     }
-    if let Some(rest) = text.strip_prefix('+') {
-        return Err(InputError::AmountPlus(rest.to_owned()));
+    if text.starts_with('+') {
+        return Err(InputError::AmountPlus(text.to_owned()));
     }
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     if let Some(character) = unsigned.chars().find(|c| !c.is_ascii_digit() && *c != '.') {

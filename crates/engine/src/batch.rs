@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use switchboard_call::answer::{Answer, TransientCause};
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash};
 use switchboard_store::{Class, StoreError, Tx, Writer};
 
@@ -124,24 +125,58 @@ impl Spoilt {
     }
 }
 
-/// All jobs in one transaction, or nothing.
+/// All jobs in one transaction, or nothing; once more when the disk was full and room could be made.
 fn attempt(writer: &mut Writer, jobs: &[&Job], now_us: u64) -> Result<Vec<Verdict>, Spoilt> {
+    match transact(writer, jobs, now_us) {
+        Err(Spoilt::Store(full @ StoreError::Full(_))) => match writer.make_room() {
+            Ok(true) => transact(writer, jobs, now_us).inspect(|_| {
+                tracing::warn!(error = chain(&full), "the last room is used; make room soon");
+            }),
+            Err(fatal) if fatal.class() == Class::Fatal => Err(fatal.into()),
+            Ok(false) | Err(_) => Err(full.into()),
+        },
+        done => done,
+    }
+}
+
+/// All jobs in one transaction, or nothing.
+fn transact(writer: &mut Writer, jobs: &[&Job], now_us: u64) -> Result<Vec<Verdict>, Spoilt> {
     let mut tx = writer.begin()?;
     let horizon_ms = tx.horizon_ms()?;
     let mut verdicts = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let run = catch_unwind(AssertUnwindSafe(|| job.run(&mut tx, horizon_ms, now_us)));
+        let read_free = planted(Flaw::ClaimByPlainRead) && job.was_free(jobs, &verdicts);
+        let run = catch_unwind(AssertUnwindSafe(|| {
+            if read_free { job.run_claimed(&mut tx, now_us) } else { job.run(&mut tx, horizon_ms, now_us) }
+        }));
+        if planted(Flaw::RepliesOfThrownBatchLeave) && !matches!(run, Ok(Ok(_))) && !verdicts.is_empty() {
+            verdicts.resize(jobs.len(), Verdict::transient(TransientCause::Fault, FAULT_RETRY_MS));
+            return Ok(verdicts);
+        }
         verdicts.push(run.map_err(|_panic| Spoilt::Panicked)??);
     }
-    tx.commit()?;
-    Ok(verdicts)
+    match tx.commit() {
+        Ok(()) => Ok(verdicts),
+        Err(_) if planted(Flaw::ReplyBeforeCommit) => Ok(verdicts),
+        Err(_) if planted(Flaw::CommitErrorIsFinal) => {
+            Ok(vec![Verdict::unrecorded(&Answer::TooLate); jobs.len()])
+        }
+        Err(unknown) => Err(unknown.into()),
+    }
 }
 
 impl Job {
     /// Claim, rule, record.
     fn run(&self, tx: &mut Tx<'_>, horizon_ms: u64, now_us: u64) -> Result<Verdict, StoreError> {
+        if planted(Flaw::RefusalNotRecorded) || planted(Flaw::CancelNotRecorded) {
+            tx.savepoint()?;
+        }
         match claim(tx, horizon_ms, &self.claimant())? {
             Claim::New => self.run_claimed(tx, now_us),
+            Claim::Recorded(mut answer) if planted(Flaw::ReplayReencoded) => {
+                answer.splice(..1, [0x98, answer[0] & 0x1f]);
+                Ok(Verdict { answer, recorded: true, replayed: true })
+            }
             Claim::Recorded(answer) => Ok(Verdict { answer, recorded: true, replayed: true }),
             Claim::Verdict(answer) => {
                 if matches!(answer, Answer::Gap | Answer::CopiedJournal | Answer::CallIdReused) {
@@ -152,10 +187,18 @@ impl Job {
         }
     }
 
+    /// Whether its call was free when the batch began, and is not any more.
+    fn was_free(&self, jobs: &[&Self], verdicts: &[Verdict]) -> bool {
+        let ended_here = |verdict: &Verdict| verdict.recorded && !verdict.replayed;
+        jobs.iter().zip(verdicts).any(|(earlier, verdict)| earlier.id == self.id && ended_here(verdict))
+    }
+
     fn run_claimed(&self, tx: &mut Tx<'_>, now_us: u64) -> Result<Verdict, StoreError> {
         let (answer, digest) = match &self.task {
             Task::Cancel { .. } => (Answer::Cancelled, None),
-            Task::Call { digests, not_after_us, .. } if not_after_us.is_some_and(|last| now_us > last) => {
+            Task::Call { digests, not_after_us, .. }
+                if not_after_us.is_some_and(|last| now_us > last) && !planted(Flaw::NotAfterIgnored) =>
+            {
                 (Answer::TooLate, Some(&digests.current))
             }
             Task::Call { digests, work, .. } => {
@@ -167,6 +210,12 @@ impl Job {
                 (answer, Some(&digests.current))
             }
         };
+        if planted(Flaw::RefusalNotRecorded) && matches!(answer, Answer::Refused(_))
+            || planted(Flaw::CancelNotRecorded) && matches!(answer, Answer::Cancelled)
+        {
+            tx.back_to_savepoint()?;
+            return Ok(Verdict::unrecorded(&answer));
+        }
         let answer = answer.to_bytes();
         tx.record(self.id, digest, &answer, i64::try_from(now_us).unwrap_or(i64::MAX))?;
         Ok(Verdict { answer, recorded: true, replayed: false })

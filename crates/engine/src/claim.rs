@@ -4,6 +4,7 @@
 //! Absent: the effect, the reply, the commit. A claim is part of its caller's transaction.
 
 use switchboard_call::answer::Answer;
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash};
 use switchboard_call::limits::COLLECT_LAG_MS;
 use switchboard_store::{BoundTo, SlotRow, StoreError, Tx, Written};
@@ -43,14 +44,14 @@ pub(crate) enum Claim {
 pub(crate) fn claim(tx: &mut Tx<'_>, horizon_ms: u64, claimant: &Claimant<'_>) -> Result<Claim, StoreError> {
     let birth_ms = claimant.id.session.birth_ms();
     for _round in 0..CLAIM_ROUNDS_MAX {
-        if birth_ms >= horizon_ms {
+        if birth_ms >= horizon_ms || planted(Flaw::ClaimBelowHorizon) {
             match write(tx, claimant)? {
                 Wrote::Claimed => return Ok(Claim::New),
                 Wrote::NoMatch => {}
                 Wrote::SessionOfAnother => return Ok(Claim::Verdict(Answer::NotYours)),
             }
         }
-        let row = tx.slot_row(claimant.id.session, claimant.id.slot)?;
+        let row = tx.owned_slot_row(claimant.id.session, claimant.id.slot)?;
         if let Some(claim) = judge(claimant, row, horizon_ms) {
             return Ok(claim);
         }
@@ -65,7 +66,9 @@ enum Wrote {
 }
 
 fn write(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> {
-    let first = claimant.id.sequence.previous().is_none();
+    let CallId { session, slot, sequence } = claimant.id;
+    let first = sequence.previous().is_none()
+        || (planted(Flaw::GapAccepted) && tx.slot_row(session, slot)?.is_none());
     let written = match claimant.purpose {
         Purpose::Execute { .. } | Purpose::Cancel { .. } if first => return write_first(tx, claimant),
         Purpose::Cancel { previous, .. } if claimant.principal.is_operator() => {
@@ -91,6 +94,7 @@ fn write_first(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreE
     let bound_to = match owner {
         BoundTo::Nobody if cancels && claimant.principal.is_operator() => BoundTo::Nobody,
         BoundTo::Nobody => ours,
+        owner if planted(Flaw::PrincipalNotCompared) => owner,
         owner if owner == ours || (cancels && claimant.principal.is_operator()) => owner,
         BoundTo::Principal(_) => return Ok(Wrote::SessionOfAnother),
     };
@@ -128,8 +132,13 @@ fn judge(claimant: &Claimant<'_>, row: Option<SlotRow>, horizon_ms: u64) -> Opti
 
 /// The row stands at this very sequence.
 fn judge_same(claimant: &Claimant<'_>, row: SlotRow) -> Claim {
+    let executes = matches!(claimant.purpose, Purpose::Execute { .. });
+    if planted(Flaw::CancelOverwrites) && !executes {
+        return Claim::New;
+    }
     let Some(recorded) = &row.digest else {
-        return Claim::Recorded(row.answer);
+        let accepts = planted(Flaw::CancelledAcceptsOriginal) && executes;
+        return if accepts { Claim::New } else { Claim::Recorded(row.answer) };
     };
     let likeness = match claimant.purpose {
         Purpose::Execute { digests, .. } => digests.compare(recorded),
@@ -158,7 +167,8 @@ fn previous_differs(claimant: &Claimant<'_>, row: &SlotRow) -> bool {
 
 fn may_touch(claimant: &Claimant<'_>, owner: BoundTo) -> bool {
     let cancels = matches!(claimant.purpose, Purpose::Cancel { .. });
-    owner == BoundTo::Nobody
+    planted(Flaw::PrincipalNotCompared)
+        || owner == BoundTo::Nobody
         || owner == claimant.principal.bound_to()
         || (cancels && claimant.principal.is_operator())
 }

@@ -4,6 +4,7 @@
 //! sent. The nonce itself is not stored, only a tag made from it: with the database and the key file in
 //! hand, a body (a PIN) still cannot be guessed.
 
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::frame::Call;
 use switchboard_call::id::Nonce;
 use switchboard_store::Digest;
@@ -91,7 +92,7 @@ impl Digests {
         let mut ours = std::iter::once(&self.current).chain(&self.older);
         match ours.find(|digest| digest.key_id == recorded.key_id) {
             None => Likeness::KeyUnknown,
-            Some(digest) if digest.mac == recorded.mac => Likeness::Same,
+            Some(digest) if digest.mac == recorded.mac || planted(Flaw::DigestNotCompared) => Likeness::Same,
             Some(_) => Likeness::OtherBytes,
         }
     }
@@ -99,6 +100,9 @@ impl Digests {
 
 /// What a slot row keeps of a nonce.
 pub(crate) fn nonce_tag(nonce: Nonce) -> i64 {
+    if planted(Flaw::NonceNotCompared) {
+        return 0;
+    }
     leading_i64(blake3::hash(&nonce.0).as_bytes())
 }
 

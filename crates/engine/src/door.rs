@@ -1,34 +1,34 @@
 //! The door: what is refused before the transaction (server rule 0), where copies of a call in hand
 //! attach to it, and the way of each request to its room.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use switchboard_call::answer::{Answer, DoorCause, Outcome, TransientCause};
 use switchboard_call::frame::{
     Call, Cancel, OutcomeQuery, OutcomeReply, Read, Reference, Reply, ServerFrame, ServiceLimits,
 };
 use switchboard_call::id::{CallId, Generation, Sequence, StoreId};
-use switchboard_call::limits::HORIZON_LAG_MS;
+use switchboard_call::limits::{HORIZON_LAG_MS, SLOTS_MAX_CEILING};
 use switchboard_call::server::Request;
-use switchboard_store::{Class, Digest, Meta, Snapshot, Store, StoreError, Writer};
+use switchboard_store::{Digest, Meta, Snapshot, Store, StoreError, Writer};
 
 use crate::batch::{Job, Task, Verdict, chain};
 use crate::digest::{DigestKeys, nonce_tag};
 use crate::housekeeping::keep_house;
+use crate::in_hand::{Attached, InHand};
 use crate::limits::{
-    COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS, STORE_RETRY_MS,
-    TENURE_BATCHES_MAX,
+    COLLECT_BATCHES_MAX, COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS,
+    STORE_RETRY_MS,
 };
 use crate::mint_rate::MintRate;
 use crate::outcome::outcome;
 use crate::prepare::Pool;
 use crate::principal::{Principal, permit};
+use crate::role::{self, Duty, Role};
 use crate::service::{CommandSpec, Effect, Prepare, ReadContext, Registry, Work};
-use crate::writer::{Left, Queued, WriterRole};
+use crate::writer::{self, Queued, WriterRole};
 
 /// Microseconds since 1970; the driver's clock.
 pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -91,19 +91,11 @@ struct Inner {
     clock: Clock,
     slots_max: u16,
     pool: Pool,
-    /// One thread that takes the writer role over under sustained load.
-    relief: Pool,
     on_fatal: Box<dyn Fn(&StoreError) + Send + Sync>,
     mint_rate: MintRate,
-    in_hand: Mutex<HashMap<CallId, InHand>>,
+    /// Calls on this node between the door and their answer.
+    in_hand: InHand<CallId, (Principal, Digest), Waiter>,
     closing: AtomicBool,
-}
-
-/// A call on this node between the door and its answer.
-struct InHand {
-    principal: Principal,
-    digest: Digest,
-    copies: Vec<Waiter>,
 }
 
 /// Who waits for an answer.
@@ -121,18 +113,18 @@ impl Engine {
     /// # Errors
     /// When the operating system gives no thread.
     pub fn start(config: Config) -> std::io::Result<Self> {
+        let relief = Pool::start("writer", config.prepare_threads.min(1))?;
         let inner = Inner {
             store: config.store,
-            role: WriterRole::new(config.writer),
+            role: WriterRole::new(config.writer, writer::BOUNDS, relief),
             registry: config.registry,
             keys: config.keys,
             clock: config.clock,
             slots_max: config.slots_max,
             pool: Pool::start("prepare", config.prepare_threads)?,
-            relief: Pool::start("writer", config.prepare_threads.min(1))?,
             on_fatal: config.on_fatal,
             mint_rate: MintRate::default(),
-            in_hand: Mutex::default(),
+            in_hand: InHand::new(COPIES_PER_CALL_MAX),
             closing: AtomicBool::new(false),
         };
         Ok(Self { inner: Arc::new(inner) })
@@ -155,7 +147,7 @@ impl Engine {
             }
         }
         self.answer_questions(principal, questions, replies);
-        self.inner.drive();
+        role::drive(&self.inner);
     }
 
     /// What a welcome tells.
@@ -181,17 +173,22 @@ impl Engine {
         &self.inner.registry
     }
 
-    /// Raises the horizon and deletes a few old rows; to be called about once a minute with the time since
-    /// the last call. Returns rows deleted.
+    /// Raises the horizon and deletes old rows in small transactions, between which calls are run; to be called
+    /// about once a minute with the time since the last call. Returns rows deleted.
     ///
     /// # Errors
     /// When the store fails; the next call tries again.
     pub fn keep_house(&self, uptime_ms: u64) -> Result<usize, StoreError> {
         let now_us = (self.inner.clock)();
-        let kept = self.inner.with_writer(|writer| keep_house(writer, now_us, uptime_ms));
-        // Who queued meanwhile found the role taken.
-        self.inner.drive();
-        kept
+        let mut deleted = 0;
+        for uptime_ms in std::iter::once(uptime_ms).chain(std::iter::repeat(0)).take(COLLECT_BATCHES_MAX) {
+            let kept = self.inner.with_writer(|writer| keep_house(writer, now_us, uptime_ms))?;
+            deleted += kept.deleted;
+            if !kept.more {
+                break;
+            }
+        }
+        Ok(deleted)
     }
 
     /// Takes no new calls from now on, finishes those in hand, and folds the write-ahead log into the
@@ -202,11 +199,8 @@ impl Engine {
     pub fn drain(&self) -> Result<(), StoreError> {
         self.inner.closing.store(true, Ordering::SeqCst);
         self.inner.pool.close();
-        self.inner.relief.close();
-        self.inner.drive_for(u32::MAX);
-        let folded = self.inner.with_writer(Writer::checkpoint);
-        self.inner.drive_for(u32::MAX);
-        folded
+        role::drain(&*self.inner);
+        self.inner.with_writer(Writer::checkpoint)
     }
 
     fn admit_call(&self, principal: Principal, call: Call, replies: &Arc<dyn Replies>) {
@@ -217,10 +211,12 @@ impl Engine {
             Err(answer) => return waiter.answer(id, answer.to_bytes(), false),
         };
         let digests = self.inner.keys.digests(&call);
-        match self.inner.attach(principal, id, &digests.current, &waiter) {
-            Attached::ToOriginal => return,
+        // A call that only shares the id goes its own way: the row will say what it is.
+        match self.inner.in_hand.attach(id, (principal, digests.current), &waiter) {
+            Attached::Copy => return,
             Attached::TooMany => return waiter.answer(id, overloaded().answer, false),
-            Attached::Not { now_in_hand } => waiter.in_hand = now_in_hand,
+            Attached::Original => waiter.in_hand = true,
+            Attached::Stranger => {}
         }
         let prepare = work.spec().prepare;
         let task = Task::Call { previous: call.previous, digests, not_after_us: call.not_after_us, work };
@@ -237,7 +233,7 @@ impl Engine {
         let inner = Arc::clone(&self.inner);
         let task = Box::new(move || {
             inner.prepare_and_queue(queued);
-            inner.drive();
+            role::drive(&inner);
         });
         if self.inner.pool.submit(task).is_err() {
             self.inner.finish(id, refused, overloaded());
@@ -301,12 +297,6 @@ impl Question {
     }
 }
 
-enum Attached {
-    ToOriginal,
-    TooMany,
-    Not { now_in_hand: bool },
-}
-
 impl Inner {
     /// Server rule 0, for a call.
     fn check_call(&self, principal: Principal, call: &Call) -> Result<Work, Answer> {
@@ -314,7 +304,8 @@ impl Inner {
         let spec = work.spec();
         check_effect(spec, Effect::Command)?;
         check_permission(principal, spec)?;
-        self.check_place(principal, call.id)?;
+        self.check_slot(call.id)?;
+        self.check_mint_rate(principal, call.id)?;
         if self.closing.load(Ordering::SeqCst) {
             return Err(Answer::transient(TransientCause::ShuttingDown, SHUTDOWN_RETRY_MS));
         }
@@ -331,15 +322,36 @@ impl Inner {
             let text = "only an operator may cancel without the hash of the previous reply";
             return Err(Answer::door(DoorCause::NotPermitted, text));
         }
-        self.check_place(principal, cancel.id)
-    }
-
-    /// What bounds the rows that a principal can make.
-    fn check_place(&self, principal: Principal, id: CallId) -> Result<(), Answer> {
-        if id.slot.0 >= self.slots_max {
-            let text = format!("slot {} is over the {} that this server grants", id.slot.0, self.slots_max);
+        if cancel.id.slot.0 >= SLOTS_MAX_CEILING {
+            let text =
+                format!("slot {} is over the {SLOTS_MAX_CEILING} that any server grants", cancel.id.slot.0);
             return Err(Answer::door(DoorCause::OverLimit, text));
         }
+        self.check_mint_rate(principal, cancel.id)
+    }
+
+    /// A server may be started again with fewer slots, or stand beside one that grants more: a call whose slot has
+    /// a row already is judged by that row, and its cancel always is.
+    fn check_slot(&self, id: CallId) -> Result<(), Answer> {
+        if id.slot.0 < self.slots_max {
+            return Ok(());
+        }
+        match self.store.snapshot(|view| view.slot_row(id.session, id.slot)) {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                let text =
+                    format!("slot {} is over the {} that this server grants", id.slot.0, self.slots_max);
+                Err(Answer::door(DoorCause::OverLimit, text))
+            }
+            Err(error) => {
+                tracing::warn!(call = %id, error = chain(&error), "a slot could not be looked up");
+                Err(Answer::transient(TransientCause::StoreUnavailable, STORE_RETRY_MS))
+            }
+        }
+    }
+
+    /// With the slots, what bounds the rows that a principal can make.
+    fn check_mint_rate(&self, principal: Principal, id: CallId) -> Result<(), Answer> {
         if id.sequence == Sequence::FIRST && !self.mint_rate.take(principal, (self.clock)()) {
             return Err(Answer::transient(TransientCause::SessionsTooFast, OVERLOADED_RETRY_MS));
         }
@@ -368,30 +380,8 @@ impl Inner {
         }
         let task = Task::Cancel { previous: cancel.previous, nonce_tag: cancel.nonce.map(nonce_tag) };
         let queued = Queued { job: Job { id: cancel.id, principal, task }, waiter };
-        if let Some(refused) = self.role.push_cancel(queued) {
-            refused.waiter.answer(cancel.id, overloaded().answer, false);
-        }
-    }
-
-    /// A copy of a call that this node has in hand waits for the original's answer. A call that only
-    /// shares the id goes its own way: the row will say what it is.
-    fn attach(&self, principal: Principal, id: CallId, digest: &Digest, waiter: &Waiter) -> Attached {
-        match self.in_hand().entry(id) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(InHand { principal, digest: *digest, copies: Vec::new() });
-                Attached::Not { now_in_hand: true }
-            }
-            Entry::Occupied(mut original) => {
-                let original = original.get_mut();
-                if original.principal != principal || original.digest != *digest {
-                    return Attached::Not { now_in_hand: false };
-                }
-                if original.copies.len() >= COPIES_PER_CALL_MAX {
-                    return Attached::TooMany;
-                }
-                original.copies.push(waiter.clone());
-                Attached::ToOriginal
-            }
+        if let Some(refused) = self.role.push_urgent(queued) {
+            refused.waiter.answer(cancel.id, self.turned_away().answer, false);
         }
     }
 
@@ -415,48 +405,28 @@ impl Inner {
     }
 
     fn queue(&self, queued: Queued<Waiter>) {
-        if let Some(refused) = self.role.push_call(queued) {
-            self.finish(refused.job.id, refused.waiter, overloaded());
+        if let Some(refused) = self.role.push(queued) {
+            self.finish(refused.job.id, refused.waiter, self.turned_away());
         }
     }
 
-    /// Runs what is queued, or leaves it to who is running already.
-    fn drive(self: &Arc<Self>) {
-        let tenure = if self.relief.is_inline() { u32::MAX } else { TENURE_BATCHES_MAX };
-        if self.drive_for(tenure) == Left::Waiting {
-            let inner = Arc::clone(self);
-            let relief = Box::new(move || {
-                inner.drive_for(u32::MAX);
-            });
-            if self.relief.submit(relief).is_err() {
-                self.drive_for(u32::MAX);
-            }
+    /// Why the queue took nothing more.
+    fn turned_away(&self) -> Verdict {
+        if self.closing.load(Ordering::SeqCst) {
+            return Verdict::transient(TransientCause::ShuttingDown, SHUTDOWN_RETRY_MS);
         }
-    }
-
-    fn drive_for(&self, tenure: u32) -> Left {
-        let deliver = |queued: Queued<Waiter>, verdict| self.finish(queued.job.id, queued.waiter, verdict);
-        self.role.drive(tenure, &*self.clock, &deliver).unwrap_or_else(|error| {
-            self.end(&error);
-            Left::Nothing
-        })
+        overloaded()
     }
 
     /// Uses the writer for something else than calls. Nothing is done once the store cannot be trusted.
     fn with_writer<T: Default>(
-        &self,
+        self: &Arc<Self>,
         use_it: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let used = self.role.with_writer(use_it).unwrap_or_else(|| Ok(T::default()));
-        if let Err(error) = &used
-            && error.class() == Class::Fatal
-        {
-            self.end(error);
-        }
-        used
+        role::with_tool(self, use_it, writer::is_fatal).unwrap_or_else(|| Ok(T::default()))
     }
 
-    fn end(&self, error: &StoreError) {
+    fn end_process(&self, error: &StoreError) {
         tracing::error!(error = chain(error), "the store cannot be trusted any more");
         self.closing.store(true, Ordering::SeqCst);
         (self.on_fatal)(error);
@@ -464,11 +434,7 @@ impl Inner {
 
     /// Hands a verdict to the original and to the copies that attached to it.
     fn finish(&self, id: CallId, waiter: Waiter, verdict: Verdict) {
-        let copies = if waiter.in_hand {
-            self.in_hand().remove(&id).map_or_else(Vec::new, |call| call.copies)
-        } else {
-            Vec::new()
-        };
+        let copies = if waiter.in_hand { self.in_hand.release(&id) } else { Vec::new() };
         for copy in copies {
             copy.answer(id, verdict.answer.clone(), verdict.recorded);
         }
@@ -487,8 +453,8 @@ impl Inner {
                     deliver(replies, frame);
                     continue;
                 }
-                Ok(Err(error)) if error.class() == Class::Fatal => {
-                    self.end(&error);
+                Ok(Err(error)) if writer::is_fatal(&error) => {
+                    self.end_process(&error);
                     TransientCause::StoreUnavailable
                 }
                 Ok(Err(error)) => {
@@ -512,9 +478,36 @@ impl Inner {
             deliver(replies, frame);
         }
     }
+}
 
-    fn in_hand(&self) -> MutexGuard<'_, HashMap<CallId, InHand>> {
-        self.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
+impl Duty for Inner {
+    type Job = Queued<Waiter>;
+    type Answer = Verdict;
+    type Tool = Writer;
+    type Fatal = StoreError;
+
+    fn role(&self) -> &Role<Queued<Waiter>, Writer> {
+        &self.role
+    }
+
+    fn execute(&self, writer: &mut Writer, calls: &[Queued<Waiter>]) -> Result<Vec<Verdict>, StoreError> {
+        writer::execute_queued(writer, calls, (self.clock)())
+    }
+
+    fn fault(&self, call: &Queued<Waiter>) -> Verdict {
+        writer::fault(&call.job)
+    }
+
+    fn deliver(&self, call: Queued<Waiter>, verdict: Verdict) {
+        self.finish(call.job.id, call.waiter, verdict);
+    }
+
+    fn tidy(&self, writer: &mut Writer) -> Result<(), StoreError> {
+        writer::fold_log(writer)
+    }
+
+    fn end(&self, fatal: &StoreError) {
+        self.end_process(fatal);
     }
 }
 

@@ -9,6 +9,8 @@
 //!      +--> reads over a snapshot                      +--> Replies::deliver, only after COMMIT
 //! ```
 //!
+//! Synchronisation of that line is in rooms of its own (role.rs, prepare.rs, in_hand.rs), which know no call.
+//!
 //! The engine knows no service by name, no socket and no clock: services are registered, answers leave
 //! through [`Replies`], time comes from the [`Clock`] that the driver passes in.
 
@@ -17,12 +19,15 @@ mod claim;
 mod digest;
 mod door;
 mod housekeeping;
+mod in_hand;
 pub mod limits;
 mod mint_rate;
 mod outcome;
 mod prepare;
 mod principal;
+mod role;
 mod service;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -33,4 +38,5 @@ pub use principal::{MachineId, Principal, permit};
 pub use service::{
     Allowed, CallContext, CommandSpec, Effect, Prepare, ReadContext, Registry, Ruling, Service,
 };
+pub use switchboard_call::flaw::{Flaw, planted};
 pub use switchboard_call::server::Request;

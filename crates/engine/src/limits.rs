@@ -50,5 +50,9 @@ pub const NEW_SLOTS_BURST_MAX: u64 = 100_000;
 /// See [`NEW_SLOTS_BURST_MAX`].
 pub const NEW_SLOTS_PER_SECOND_MAX: u64 = 10_000;
 
+/// Small transactions in which one housekeeping deletes old rows. Run every minute, that is as many rows as one
+/// principal may make.
+pub const COLLECT_BATCHES_MAX: usize = 1200;
+
 /// Principals whose rate of new slots is remembered.
 pub const MINT_RATE_PRINCIPALS_MAX: usize = 10_000;

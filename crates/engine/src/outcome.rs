@@ -20,7 +20,7 @@ pub(crate) fn outcome(
     let unclaimed = || {
         if birth_ms < horizon_ms { Outcome::Expired } else { Outcome::NotYet }
     };
-    let Some(row) = snapshot.slot_row(id.session, id.slot)? else {
+    let Some(row) = snapshot.owned_slot_row(id.session, id.slot)? else {
         let forgotten = birth_ms < horizon_ms.saturating_sub(COLLECT_LAG_MS);
         return Ok(if forgotten { Outcome::Forgotten } else { unclaimed() });
     };

@@ -4,17 +4,17 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
-use crate::limits::PREPARE_QUEUE_MAX;
+use super::limits::PREPARE_QUEUE_MAX;
+use super::sync::{Condvar, Mutex, thread};
 
 type Task = Box<dyn FnOnce() + Send>;
 
 /// The threads and their queue.
 pub(crate) struct Pool {
     queue: Arc<Queue>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
     inline: bool,
 }
 
@@ -39,7 +39,7 @@ impl Pool {
         let queue = Arc::new(Queue::default());
         let spawned = (0..threads).map(|number| {
             let queue = Arc::clone(&queue);
-            std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.serve())
+            thread::Builder::new().name(format!("{name}-{number}")).spawn(move || queue.serve())
         });
         let spawned = spawned.collect::<Result<Vec<_>, _>>()?;
         Ok(Self { queue, threads: Mutex::new(spawned), inline: threads == 0 })
@@ -71,10 +71,10 @@ impl Pool {
         self.queue.waiting.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.queue.changed.notify_all();
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        for thread in threads {
+        for served in threads {
             // The last owner of the engine may be one of these threads: it cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _joined = thread.join();
+            if served.thread().id() != thread::current().id() {
+                let _joined = served.join();
             }
         }
     }

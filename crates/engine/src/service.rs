@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use minicbor::Decoder;
 use switchboard_call::answer::{Answer, DoorCause};
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::frame::ServiceLimits;
 use switchboard_call::id::CallId;
 use switchboard_store::{Snapshot, StoreError, Tx};
@@ -348,8 +349,13 @@ impl<S: Service> AnyWork for TypedWork<S> {
         let ruling = self.service.run(tx, call, &self.command, self.evidence())?;
         if let Err(refusal) = &ruling {
             if spec.refuses_after_write {
-                tx.back_to_savepoint()?;
+                if !planted(Flaw::RefusedWritesStay) {
+                    tx.back_to_savepoint()?;
+                }
                 self.service.after_refusal(tx, call, &self.command, refusal)?;
+                if planted(Flaw::RefusalCountsTwice) {
+                    self.service.after_refusal(tx, call, &self.command, refusal)?;
+                }
             } else if tx.rows_written() != before {
                 let name = spec.name;
                 return Err(StoreError::Impossible(format!("{name} refused after a write, unannounced")));

@@ -5,3 +5,4 @@ mod counter;
 mod laboratory;
 mod races;
 mod rules;
+mod schedules;

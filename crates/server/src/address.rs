@@ -67,6 +67,10 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => write!(f, "tcp://{address}"),
             Self::Tls(address) => write!(f, "tls://{address}"),
+            // Two slashes in front are read as those of unix:///path.
+            Self::Unix(path) if path.as_os_str().as_encoded_bytes().starts_with(b"//") => {
+                write!(f, "unix://{}", path.display())
+            }
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -78,9 +82,13 @@ mod tests {
 
     #[test]
     fn addresses_are_read_and_shown_alike() {
-        for text in
-            ["tcp://127.0.0.1:0", "tls://0.0.0.0:7447", "tls://[::]:7447", "unix:/run/switchboard.sock"]
-        {
+        for text in [
+            "tcp://127.0.0.1:0",
+            "tls://0.0.0.0:7447",
+            "tls://[::]:7447",
+            "unix:/run/switchboard.sock",
+            "unix:////run/s",
+        ] {
             assert_eq!(text.parse::<ListenAddress>().unwrap().to_string(), text);
         }
         assert_eq!("tcp://localhost:7".parse(), Ok(ListenAddress::Tcp("127.0.0.1:7".parse().unwrap())));

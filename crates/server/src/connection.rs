@@ -66,7 +66,15 @@ where
     let ended = poll_fn(|cx| wire.poll(cx)).await;
     match ended {
         Ok(ending) => {
-            tracing::info!(%origin, "connection from {origin} closed: {ending}");
+            match ending {
+                // Somebody looked whether a server is here; every command line does.
+                Ending::Ended { cut_bytes: 0 } if !wire.greeted => {
+                    tracing::debug!(%origin, "connection from {origin} closed before it said anything");
+                }
+                Ending::Told(_) | Ending::Left(_) | Ending::Ended { .. } | Ending::TooSlow { .. } => {
+                    tracing::info!(%origin, "connection from {origin} closed: {ending}");
+                }
+            }
             part(&mut wire.stream, origin, &ending).await;
         }
         Err(error) => tracing::info!(%origin, %error, "connection from {origin} broke"),
@@ -102,6 +110,8 @@ struct Wire<'n, S> {
     origin: Origin,
     machine: Connection,
     principal: Principal,
+    /// A hello came.
+    greeted: bool,
     mailbox: Arc<Mailbox>,
     /// The mailbox, as the engine sees it.
     replies: Arc<dyn Replies>,
@@ -132,6 +142,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
             origin,
             machine: Connection::new(node.machine_config(), begun_ms),
             principal: Principal::Anonymous,
+            greeted: false,
             replies: Arc::<Mailbox>::clone(&mailbox),
             mailbox,
             order: Order::Serve,
@@ -200,6 +211,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
     }
 
     fn greet(&mut self, now_ms: u64, hello: &Hello) {
+        self.greeted = true;
         let origin = self.origin;
         let credential = hello.credential.as_ref().map(|bytes| bytes.as_slice());
         let decided = principal::decide(&self.node.config, origin, credential)

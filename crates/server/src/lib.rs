@@ -23,6 +23,9 @@ mod principal;
 mod run;
 mod secure;
 mod shed;
+mod sync;
+#[cfg(test)]
+mod tests;
 mod unix_socket;
 
 pub use address::{AddressError, ListenAddress};

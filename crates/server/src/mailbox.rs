@@ -4,11 +4,13 @@
 //! Bounded by the machine: no more answers come than requests were handed in, and the task that hands them in
 //! takes the answers first.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::task::{Context, Waker};
 
 use switchboard_call::frame::ServerFrame;
 use switchboard_engine::Replies;
+
+use super::sync::{Mutex, MutexGuard};
 
 /// What a connection is told to do.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

@@ -16,7 +16,7 @@ use switchboard_commands::bank::{
 };
 use switchboard_commands::limits::{ACCOUNTS_MAX, STATEMENT_LINES_MAX, SUSPENDED_MAX};
 use switchboard_commands::money::{Amount, Money};
-use switchboard_engine::{CallContext, CommandSpec, ReadContext, Ruling, Service};
+use switchboard_engine::{CallContext, CommandSpec, Flaw, ReadContext, Ruling, Service, planted};
 use switchboard_store::{NewAccount, NewTransfer, Posted, Snapshot, StoreError, Tx};
 
 /// The service of that name.
@@ -169,6 +169,10 @@ fn suspend(
         Ok(posted) => posted.transfer,
         Err(refusal) => return Ok(Err(refusal)),
     };
+    if planted(Flaw::AdviceBookedTwice) {
+        let again = booking(call, TransferKind::SuspendedDeposit, sides, money, memo);
+        let _posted = tx.post(&NewTransfer { part: 1, ..again })?;
+    }
     tx.list_suspended(transfer, account, reason)?;
     Ok(Ok(Reply::Suspended { transfer, account, money, reason }))
 }

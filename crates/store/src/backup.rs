@@ -135,7 +135,7 @@ fn copy(
     let unfinished = tempfile::Builder::new().prefix(".backup-").tempdir_in(parent).map_err(failed)?;
     let file = unfinished.path().join("copy.db");
     let mut target = Connection::open(&file).map_err(|error| missing_or(error, to))?;
-    copy_pages(source, &mut target, progress)?;
+    copy_pages(source, &mut target, progress).map_err(|error| full_at(error, to))?;
     // A single file: the copy of a WAL database would otherwise want its -wal beside it.
     target.pragma_update(None, "journal_mode", "DELETE")?;
     let report = check(&target, &file, to)?;
@@ -144,6 +144,15 @@ fn copy(
     rename(&file, to)?;
     sync_folder(parent)?;
     Ok(report)
+}
+
+/// Which disk is full: of a copy that is only the one it goes to.
+fn full_at(error: StoreError, to: &Path) -> StoreError {
+    if !matches!(error, StoreError::Full(_)) {
+        return error;
+    }
+    let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+    StoreError::Folder { action: "writing", path: to.to_owned(), source }
 }
 
 fn copy_pages(

@@ -3,6 +3,7 @@
 //! ```text
 //!   DIR/lock            held while a process serves from DIR; names its process id
 //!   DIR/switchboard.db  the database (with -wal and -shm beside it while open)
+//!   DIR/reserve         room that is given up when the disk is full
 //!   DIR/keys/           mode 0700, files 0600: digest.key, operator.key, the server's TLS identity
 //!   DIR/backup/         automatic backups
 //!   DIR/client/         journals of the command line
@@ -63,6 +64,11 @@ impl Folder {
     #[must_use]
     pub fn database_in(folder: &Path) -> PathBuf {
         folder.join("switchboard.db")
+    }
+
+    /// The room that is kept for a full disk.
+    pub(crate) fn reserve(&self) -> PathBuf {
+        self.path.join("reserve")
     }
 
     /// Where keys are.

@@ -14,6 +14,7 @@ pub mod limits;
 mod meta;
 mod migrations;
 mod open;
+mod reserve;
 mod rows;
 mod slots;
 #[cfg(test)]

@@ -18,6 +18,9 @@ pub const LOG_COMMITS_MAX: u32 = 1000;
 /// The write-ahead log is copied into the database after this many written rows.
 pub const LOG_ROWS_MAX: u64 = 16 * 1024;
 
+/// Room kept for a full disk: what a log of [`LOG_ROWS_MAX`] rows of our own adds to the database, in bytes.
+pub const RESERVE_BYTES: u64 = 1024 * 1024;
+
 /// How long a statement waits for a lock that another connection holds, in milliseconds.
 pub const BUSY_MS_MAX: u64 = 2000;
 

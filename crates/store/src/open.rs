@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::StoreId;
 use switchboard_call::limits::HORIZON_LAG_MS;
 
@@ -13,7 +14,8 @@ use crate::limits::{
     READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
 };
 use crate::migrations::{self, State};
-use crate::{Folder, Meta, Snapshot, StoreError, Tx, backup};
+use crate::reserve::Reserve;
+use crate::{Class, Folder, Meta, Snapshot, StoreError, Tx, backup};
 
 /// How sure a commit must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -47,6 +49,8 @@ pub struct Writer {
     /// Rows written and transactions begun up to and since the last checkpoint.
     rows_folded: u64,
     commits: u32,
+    /// None for a file without a folder.
+    reserve: Option<Reserve>,
 }
 
 #[derive(Debug)]
@@ -58,12 +62,21 @@ struct Readers {
 
 impl Store {
     /// Opens the database of a held folder: makes it, or checks it and brings its schema up to date
-    /// (after an automatic backup). `now_us` becomes the birth of a new store.
+    /// (after an automatic backup). `now_us` becomes the birth of a new store. On a full disk the room that the
+    /// folder keeps for that is used.
     ///
     /// # Errors
     /// When the file is damaged, foreign, from a newer program, or cannot be written.
     pub fn open(folder: &Folder, options: &Options, now_us: u64) -> Result<(Self, Writer), StoreError> {
-        Self::open_file(&folder.database(), Some(&folder.backups()), options, now_us)
+        let open = || Self::open_file(&folder.database(), Some(&folder.backups()), options, now_us);
+        let mut reserve = Reserve::at(folder.reserve());
+        let (store, mut writer) = match open() {
+            Err(error) if error.class() == Class::Transient && reserve.give_up() => open()?,
+            opened => opened?,
+        };
+        reserve.keep();
+        writer.reserve = Some(reserve);
+        Ok((store, writer))
     }
 
     /// Opens a database file that no folder belongs to (the simulation's disk, a backup under test).
@@ -77,9 +90,13 @@ impl Store {
         now_us: u64,
     ) -> Result<(Self, Writer), StoreError> {
         let located = |error| at_path(error, path);
-        backup::refuse_interrupted_restore(path)?;
+        if options.vfs.is_none() {
+            backup::refuse_interrupted_restore(path)?;
+        }
         let conn = connect(path, options, Role::Writes).map_err(located)?;
-        check_whole(&conn, path).map_err(located)?;
+        if options.vfs.is_some() || is_small(path) {
+            check_whole(&conn, path).map_err(located)?;
+        }
         match migrations::state(&conn, path).map_err(located)? {
             State::Current => {}
             State::Empty => create(&conn, now_us).map_err(located)?,
@@ -92,8 +109,10 @@ impl Store {
                 tx.commit()?;
             }
         }
-        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, conn };
-        writer.make_durable().map_err(located)?;
+        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, conn, reserve: None };
+        if !planted(Flaw::LeftUnsyncedAtOpen) {
+            writer.make_durable().map_err(located)?;
+        }
         writer.view().meta().map_err(located)?;
         let readers = Readers { path: path.to_owned(), options: options.clone(), idle: Mutex::default() };
         Ok((Self { readers: Arc::new(readers) }, writer))
@@ -152,18 +171,40 @@ impl Writer {
         }
         (self.commits, self.rows_folded) = (0, self.conn.total_changes());
         self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        self.reserve.iter_mut().for_each(Reserve::keep);
         Ok(())
+    }
+
+    /// To be called after [`StoreError::Full`], which the log alone can bring about: folds it into the database,
+    /// which may grow by what the folder keeps for that, and gives its room back. Returns whether there may be
+    /// room now. The next fold that finds room keeps some again.
+    ///
+    /// # Errors
+    /// When the store fails; what was committed stays committed.
+    pub fn make_room(&mut self) -> Result<bool, StoreError> {
+        let given = self.reserve.as_mut().is_some_and(Reserve::give_up);
+        match self.checkpoint() {
+            Ok(()) => Ok(true),
+            Err(StoreError::Full(_)) => Ok(given),
+            Err(error) => Err(error),
+        }
     }
 
     /// A process before this one may have been killed between writing a commit and syncing it: readers
     /// here find it, so it must be on the disk before anybody hears of it. A commit of our own syncs the log;
     /// the checkpoint also writes again what the kernel dropped after a failed sync, unless somebody reads an
-    /// older snapshot.
+    /// older snapshot. The commit after it syncs a new log: of the old one, which has a hole then, a power cut
+    /// must not bring the part before the hole back.
     fn make_durable(&mut self) -> Result<(), StoreError> {
+        self.commit_nothing()?;
+        self.checkpoint()?;
+        self.commit_nothing()
+    }
+
+    fn commit_nothing(&mut self) -> Result<(), StoreError> {
         let mut tx = self.begin()?;
         tx.touch_meta()?;
-        tx.commit()?;
-        self.checkpoint()
+        tx.commit()
     }
 
     /// Copies the write-ahead log into the database, as a clean shutdown does.
@@ -216,10 +257,14 @@ fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, Sto
         Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
         None => Connection::open_with_flags(path, flags),
     };
-    let conn = opened.map_err(|error| cannot_open(error, path))?;
+    let conn = opened.map_err(|error| match options.vfs {
+        Some(_) => error.into(),
+        None => cannot_open(error, path),
+    })?;
     conn.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED_MAX);
     let synchronous = match options.durability {
+        Durability::Full if planted(Flaw::SynchronousOff) => "OFF",
         Durability::Full => "FULL",
         Durability::Unsafe => "OFF",
     };
@@ -238,13 +283,13 @@ fn connect(path: &Path, options: &Options, role: Role) -> Result<Connection, Sto
     Ok(conn)
 }
 
-/// Looks at every page of a database that is small enough to be looked at at every start. Damage in a larger one
-/// is met where it is read.
+/// Small enough to be looked at at every start. Damage in a larger one is met where it is read.
+fn is_small(path: &Path) -> bool {
+    std::fs::metadata(path).map_or(0, |facts| facts.len()) <= CHECKED_BYTES_MAX
+}
+
+/// Looks at every page.
 fn check_whole(conn: &Connection, path: &Path) -> Result<(), StoreError> {
-    let bytes = std::fs::metadata(path).map_or(0, |facts| facts.len());
-    if bytes > CHECKED_BYTES_MAX {
-        return Ok(());
-    }
     let verdict: String = conn.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict == "ok" {
         return Ok(());

@@ -5,6 +5,7 @@
 //! decided by the engine.
 
 use rusqlite::{OptionalExtension, Row, params};
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash, SessionId, Slot};
 
 use crate::{Snapshot, StoreError, Tx};
@@ -88,9 +89,13 @@ impl Tx<'_> {
     /// # Errors
     /// When the store fails.
     pub fn claim_first(&mut self, id: CallId, bound_to: BoundTo) -> Result<Written, StoreError> {
+        if planted(Flaw::FirstClaimReplaces) {
+            self.statement("DELETE FROM slot WHERE session = ?1 AND slot = ?2")?
+                .execute(params![id.session.as_bytes(), id.slot.0])?;
+        }
         let inserted = self
-            .statement("INSERT INTO slot VALUES (?1, ?2, 1, ?3, 0, 0, x'', 0, 0, x'')")?
-            .execute(params![id.session.as_bytes(), id.slot.0, bound_to.number()]);
+            .statement("INSERT INTO slot VALUES (?1, ?2, ?3, ?4, 0, 0, x'', 0, 0, x'')")?
+            .execute(params![id.session.as_bytes(), id.slot.0, sequence_number(id), bound_to.number()]);
         match inserted {
             Ok(_) => Ok(Written::Yes),
             Err(error) if StoreError::is_constraint(&error) => Ok(Written::No),
@@ -109,6 +114,12 @@ impl Tx<'_> {
         principal: i64,
         previous: ReplyHash,
     ) -> Result<Written, StoreError> {
+        if planted(Flaw::PrincipalNotCompared) {
+            return self.claim_next_as_operator(id, Some(previous));
+        }
+        let row =
+            if planted(Flaw::PreviousHashNotCompared) { self.slot_row(id.session, id.slot)? } else { None };
+        let previous = row.map_or(previous, |row| row.reply_hash);
         let rows = self
             .statement(
                 "UPDATE slot SET sequence = ?3, principal = ?4 WHERE session = ?1 AND slot = ?2 \
@@ -156,6 +167,9 @@ impl Tx<'_> {
         answer: &[u8],
         at_us: i64,
     ) -> Result<(), StoreError> {
+        if planted(Flaw::RecordedInAnotherTransaction) {
+            self.conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
+        }
         let (nonce_tag, key_id, mac) =
             digest.map_or((0, 0, &[][..]), |d| (d.nonce_tag, d.key_id, &d.mac[..]));
         let rows = self
@@ -206,6 +220,19 @@ impl Snapshot<'_> {
         .query_row(params![session.as_bytes(), slot.0], slot_row)
         .optional()?
         .transpose()
+    }
+
+    /// The slot's row. One that an operator's cancel left to nobody belongs to whom the other rows of its session
+    /// belong to.
+    ///
+    /// # Errors
+    /// When the store fails or the row is malformed.
+    pub fn owned_slot_row(&self, session: SessionId, slot: Slot) -> Result<Option<SlotRow>, StoreError> {
+        let Some(mut row) = self.slot_row(session, slot)? else { return Ok(None) };
+        if row.bound_to == BoundTo::Nobody {
+            row.bound_to = self.session_bound_to(session)?.unwrap_or(BoundTo::Nobody);
+        }
+        Ok(Some(row))
     }
 
     /// Whom the session belongs to by any of its rows; `None` before its first row.

@@ -4,6 +4,7 @@
 use std::ops::Deref;
 
 use rusqlite::{CachedStatement, Connection};
+use switchboard_call::flaw::{Flaw, planted};
 
 use crate::StoreError;
 
@@ -128,7 +129,8 @@ impl Drop for Tx<'_> {
     fn drop(&mut self) {
         if self.open && !self.conn.is_autocommit() {
             // Nothing better can be done with an error here: the next BEGIN will report it.
-            let _rolled_back = self.conn.execute_batch("ROLLBACK");
+            let end = if planted(Flaw::FailedBatchCommitted) { "COMMIT" } else { "ROLLBACK" };
+            let _rolled_back = self.conn.execute_batch(end);
         }
     }
 }

@@ -4,12 +4,15 @@
 
 use super::Machine;
 use super::calls::{Stage, Ticket};
-use super::config::{CallKey, NotAfter};
+use super::config::CallKey;
 use super::output::{Alarm, End, Output, Unresolved};
 use super::questions::retry_ms;
+use super::settling::Waiting;
 use crate::answer::{Answer, Door, Outcome};
+use crate::flaw::{Flaw, planted};
 use crate::frame::{Reference, Reply};
 use crate::id::{CallId, ReplyHash};
+use crate::journal::Entry;
 
 impl Machine {
     pub(super) fn reply(&mut self, reply: Reply) {
@@ -20,6 +23,7 @@ impl Machine {
     }
 
     fn call_reply(&mut self, id: CallId, reply: &Reply) {
+        let id = if planted(Flaw::ReplyMatchedBySlot) { self.open_in_slot_of(id) } else { id };
         let Some(&key) = self.by_id.get(&id) else {
             return;
         };
@@ -54,10 +58,19 @@ impl Machine {
             Answer::WrongStore => self.call_of_wrong_store(key),
             Answer::Door(door) if of_cancel => self.cancel_turned_away(key, door),
             Answer::Door(door) => self.turned_away(key, door),
+            Answer::Transient(_) if planted(Flaw::NewIdAfterTransient) && !of_cancel => {
+                self.move_to_successor(key, id);
+            }
             Answer::Transient(transient) => {
                 self.try_again(key, of_cancel, retry_ms(transient.retry_after_ms));
             }
         }
+    }
+
+    /// Any open call of the same session and slot.
+    fn open_in_slot_of(&self, id: CallId) -> CallId {
+        let same_slot = |open: &&CallId| (open.session, open.slot) == (id.session, id.slot);
+        self.by_id.keys().find(same_slot).copied().unwrap_or(id)
     }
 
     fn cancelled(&mut self, key: CallKey, hash: Option<ReplyHash>) {
@@ -65,48 +78,46 @@ impl Machine {
         self.settle(key, door.map_or(End::Cancelled, End::TurnedAway), hash);
     }
 
-    /// Another call holds this id: ours was not executed and never will be under it. It is sent again
-    /// from a new session, unless it was to end anyway or its bytes are gone.
+    /// Another call holds this id: ours was not executed and never will be under it. It goes on under its
+    /// successor, also when it is to end: a copy of this journal may have gone on there before.
     fn copied_journal(&mut self, key: CallKey, id: CallId) {
         self.stop_session(id.session);
         self.outputs.push_back(Output::Alarm(Alarm::JournalCopied { id }));
-        let Some(call) = self.calls.get(&key) else {
-            return;
-        };
-        if call.cancelling || call.body.is_none() || self.stopped.is_some() {
-            return self.settle(key, End::CopiedJournal, None);
-        }
-        self.drop_from_sending(key);
-        let call = self.calls.get_mut(&key).expect("it was there a moment ago");
-        call.not_after = call
-            .not_after
-            .or_else(|| call.ticket.and_then(|ticket| ticket.not_after_us).map(NotAfter::ServerTimeUs));
-        call.ticket = None;
-        call.stage = Stage::Queued { replaces: Some(id) };
-        (call.copies, call.first_connection, call.recovered) = (0, None, false);
-        (call.door, call.cancel_door) = (None, None);
-        let answer_bytes_max = call.answer_bytes_max;
-        self.by_id.remove(&id);
-        self.sessions.settle_unrecorded(id);
-        if let Some(journal) = &mut self.journal {
-            journal.release(answer_bytes_max);
-        }
-        self.queue.push_front(key);
-        self.arm(key);
+        self.move_to_successor(key, id);
     }
 
-    /// A call between its spoilt id and its new one is to end: it was never executed.
-    pub(super) fn end_copied(&mut self, key: CallKey, spoilt: CallId) {
-        if let Some(call) = self.calls.get_mut(&key) {
-            let (nonce, previous) = (crate::id::Nonce([0; 16]), ReplyHash::NONE);
-            let ticket = Ticket { id: spoilt, nonce, previous, not_after_us: None, replaces: None };
-            call.ticket = Some(ticket);
-            if let Some(journal) = &mut self.journal {
-                journal.reserve(call.answer_bytes_max);
-            }
-            self.by_id.insert(spoilt, key);
-            self.settle(key, End::CopiedJournal, None);
-        }
+    /// The call goes on under the one id that every copy of its journal finds for it, with the same nonce and
+    /// the same bytes. So it is executed once, however many copies there are.
+    pub(super) fn move_to_successor(&mut self, key: CallKey, id: CallId) {
+        self.drop_from_sending(key);
+        let session = self.sessions.find(id.session).map(|session| (session.store, session.generation));
+        let Some((store, generation)) = session else {
+            return;
+        };
+        let Some((call, ticket)) =
+            self.calls.get_mut(&key).and_then(|call| call.ticket.map(|ticket| (call, ticket)))
+        else {
+            return;
+        };
+        let successor = id.successor(ticket.nonce);
+        call.ticket = Some(Ticket { id: successor, previous: ReplyHash::NONE, replaces: Some(id), ..ticket });
+        call.stage = Stage::Journalling;
+        (call.copies, call.first_connection, call.recovered) = (0, None, false);
+        (call.door, call.cancel_door) = (None, None);
+        self.by_id.remove(&id);
+        self.by_id.insert(successor, key);
+        self.sessions.settle_unrecorded(id);
+        self.sessions.adopt(successor.session, store, generation);
+        let cancelling = call.cancelling;
+        let (Some(journal), Some(begun)) = (&mut self.journal, call.begun()) else {
+            return self.begun(key);
+        };
+        let session = Entry::Session { id: successor.session, store, generation };
+        let (begun, cancel) = (Entry::Begun(begun), Entry::CancelWanted { id: successor });
+        let entries = [&session, &begun, &cancel];
+        let appended = journal.append(if cancelling { &entries } else { &entries[..2] });
+        self.waiting.push_back((appended.position, Waiting::Begun(key)));
+        self.outputs.push_back(appended.into_output(true));
     }
 
     /// Never again under this id, perhaps already: the outcome is asked for.

@@ -64,8 +64,8 @@ pub(super) struct Ticket {
 /// Where an open call stands.
 #[derive(Debug)]
 pub(super) enum Stage {
-    /// Waits for a slot; carries the id that a copied journal spoilt.
-    Queued { replaces: Option<CallId> },
+    /// Waits for a slot.
+    Queued,
     /// Its beginning is being made durable.
     Journalling,
     /// To be sent, or sent.
@@ -112,7 +112,7 @@ impl Call {
     pub(super) fn alarm_ms(&self) -> Option<u64> {
         let sending = match self.stage {
             Stage::Open => self.exchange.alarm_ms(),
-            Stage::Queued { .. }
+            Stage::Queued
             | Stage::Journalling
             | Stage::Asking(_)
             | Stage::Settling { .. }
@@ -125,7 +125,7 @@ impl Call {
     pub(super) fn can_settle(&self) -> bool {
         match self.stage {
             Stage::Open | Stage::Asking(_) | Stage::Parked(_) => true,
-            Stage::Queued { .. } | Stage::Journalling | Stage::Settling { .. } => false,
+            Stage::Queued | Stage::Journalling | Stage::Settling { .. } => false,
         }
     }
 
@@ -135,7 +135,7 @@ impl Call {
 
     pub(super) fn view(&self, key: CallKey) -> CallView {
         let state = match &self.stage {
-            Stage::Queued { .. } | Stage::Journalling => CallState::Waiting,
+            Stage::Queued | Stage::Journalling => CallState::Waiting,
             Stage::Open | Stage::Asking(_) if self.cancelling => CallState::Cancelling,
             Stage::Open | Stage::Asking(_) => CallState::Open,
             Stage::Settling { .. } => CallState::Answered,

@@ -37,7 +37,7 @@ impl Machine {
             ticket: None,
             deadline_ms: command.deadline_ms,
             report_ms: None,
-            stage: Stage::Queued { replaces: None },
+            stage: Stage::Queued,
             cancelling: false,
             recovered: false,
             exchange: Exchange::due_at(0),
@@ -258,15 +258,8 @@ impl Machine {
             return;
         };
         match &call.stage {
-            Stage::Queued { replaces: None } => {
-                self.never_sent(key, NeverSent::Stopped(reason));
-            }
-            // Its answer is handed over when it is durable, unless that is what failed.
+            Stage::Queued => self.never_sent(key, NeverSent::Stopped(reason)),
             Stage::Settling { .. } if reason != StopReason::JournalFailed => {}
-            Stage::Queued { replaces: Some(spoilt) } => {
-                let (id, why) = (*spoilt, Unresolved::Stopped(reason));
-                self.outputs.push_back(Output::Unresolved { key, id, why });
-            }
             Stage::Settling { .. }
             | Stage::Journalling
             | Stage::Open

@@ -172,9 +172,6 @@ pub enum End {
     TooLate,
     /// Its session is too old: never executed.
     Expired,
-    /// Another call holds its id because the journal was copied, and it could not be sent again under
-    /// another (its bytes were secret, or it was to be cancelled): never executed.
-    CopiedJournal,
     /// Turned away at the door: never executed.
     TurnedAway(Door),
 }
@@ -187,7 +184,6 @@ impl std::fmt::Debug for End {
             Self::Cancelled => f.write_str("Cancelled"),
             Self::TooLate => f.write_str("TooLate"),
             Self::Expired => f.write_str("Expired"),
-            Self::CopiedJournal => f.write_str("CopiedJournal"),
             Self::TurnedAway(door) => write!(f, "TurnedAway({:?}: {})", door.cause, door.explanation),
         }
     }
@@ -203,9 +199,9 @@ impl End {
             Answer::Cancelled => Self::Cancelled,
             Answer::TooLate => Self::TooLate,
             Answer::Expired => Self::Expired,
-            Answer::CopiedJournal => Self::CopiedJournal,
             Answer::Door(door) => Self::TurnedAway(door),
-            Answer::CallIdReused
+            Answer::CopiedJournal
+            | Answer::CallIdReused
             | Answer::Superseded
             | Answer::Forgotten
             | Answer::Gap
@@ -223,7 +219,6 @@ impl End {
             Self::Cancelled => Answer::Cancelled,
             Self::TooLate => Answer::TooLate,
             Self::Expired => Answer::Expired,
-            Self::CopiedJournal => Answer::CopiedJournal,
             Self::TurnedAway(door) => Answer::Door(door.clone()),
         }
     }
@@ -335,7 +330,10 @@ pub enum Alarm {
         id: CallId,
     },
     /// The journal was copied: two clients use the same call ids.
-    #[error("the journal was copied or put back: another call holds {id}; its session is stopped")]
+    #[error(
+        "the journal was copied or put back: another call holds {id}; its session is stopped, the call goes on \
+         under another id. Find the copy and remove it"
+    )]
     JournalCopied {
         /// The id that is held.
         id: CallId,

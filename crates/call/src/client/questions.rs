@@ -4,10 +4,12 @@
 use super::config::{CallKey, NewRead, ReadKey, StopReason};
 use super::exchange::Exchange;
 use super::output::{Alarm, Output, ReadFailure};
+use super::sessions::Session;
 use super::{Machine, Subject};
 use crate::answer::{Answer, Outcome, Settles};
+use crate::flaw::{Flaw, planted};
 use crate::frame::{OutcomeReply, Reply};
-use crate::id::{CallId, Generation, ReplyHash, StoreId};
+use crate::id::{CallId, Generation, ReplyHash, SessionId, StoreId};
 use crate::journal::Entry;
 use crate::limits::{RETRY_MS_MAX, RETRY_MS_MIN};
 
@@ -44,6 +46,9 @@ impl Machine {
 
     /// A restored store must still know the last settled call of every slot.
     pub(super) fn verify_generation(&mut self, store: StoreId, generation: Generation) {
+        if planted(Flaw::GenerationIgnored) {
+            return;
+        }
         let changed: Vec<_> = self
             .sessions
             .iter()
@@ -54,8 +59,24 @@ impl Machine {
             self.ask(id, |query| query.verify = Some((hash, generation)));
         }
         for id in changed {
+            self.journal_generation(id);
+        }
+    }
+
+    /// The journal names a new generation only once every slot was asked after: a client that is stopped before
+    /// that asks again.
+    fn journal_generation(&mut self, id: SessionId) {
+        if self.is_verifying(|call| call.session == id) {
+            return;
+        }
+        if let Some(&Session { store, generation, .. }) = self.sessions.find(id) {
             self.journal_now(&Entry::Session { id, store, generation });
         }
+    }
+
+    /// Whether a restored store has still to be asked after one of these calls.
+    pub(super) fn is_verifying(&self, about: impl Fn(&CallId) -> bool) -> bool {
+        self.queries.iter().any(|(id, query)| about(id) && query.verify.is_some())
     }
 
     pub(super) fn outcome_reply(&mut self, reply: OutcomeReply) {
@@ -75,6 +96,7 @@ impl Machine {
         };
         if let Some((hash, generation)) = query.verify {
             self.verified(id, (hash, generation), &outcome);
+            self.journal_generation(id.session);
         }
         if let Some(key) = query.for_call {
             self.outcome_of_call(key, id, &outcome);

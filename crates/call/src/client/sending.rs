@@ -10,6 +10,7 @@ use super::retransmission::with_jitter;
 use super::sessions::Place;
 use super::settling::Waiting;
 use super::{Machine, Subject};
+use crate::flaw::{Flaw, planted};
 use crate::frame::{ClientFrame, OutcomeQuery, Read};
 use crate::id::{CallId, Nonce, SessionId};
 use crate::journal::Entry;
@@ -91,17 +92,7 @@ impl Machine {
             NotAfter::ServerTimeUs(time_us) => time_us,
             NotAfter::WithinMs(ms) => server.time_us(self.now_ms).saturating_add(ms.saturating_mul(1000)),
         });
-        let replaces = match call.stage {
-            Stage::Queued { replaces } => replaces,
-            Stage::Journalling
-            | Stage::Open
-            | Stage::Asking(_)
-            | Stage::Settling { .. }
-            | Stage::Parked(_) => None,
-        };
-        // A call that goes on under another id keeps the time by which it must be executed.
-        call.not_after = not_after_us.map(NotAfter::ServerTimeUs);
-        call.ticket = Some(Ticket { id, nonce, previous, not_after_us, replaces });
+        call.ticket = Some(Ticket { id, nonce, previous, not_after_us, replaces: None });
         call.stage = Stage::Journalling;
         call.answer_bytes_max = server.reply_bytes_max(&call.service);
         self.by_id.insert(id, key);
@@ -115,6 +106,9 @@ impl Machine {
         let appended = journal.append(&[&Entry::Begun(begun)]);
         self.waiting.push_back((appended.position, Waiting::Begun(key)));
         self.outputs.push_back(appended.into_output(true));
+        if planted(Flaw::SentBeforeJournal) {
+            self.begun(key);
+        }
     }
 
     /// The call is durable, or need not be: it may leave.
@@ -260,15 +254,9 @@ impl Machine {
         };
         call.deadline_ms = None;
         match (&call.stage, call.ticket) {
-            (Stage::Queued { replaces: None }, _) => {
+            (Stage::Queued, _) => {
                 self.queue.retain(|queued| *queued != key);
                 self.never_sent(key, reason);
-            }
-            // Known never to have been executed under its old id, and not yet sent under a new one.
-            (Stage::Queued { replaces: Some(id) }, _) => {
-                let id = *id;
-                self.queue.retain(|queued| *queued != key);
-                self.end_copied(key, id);
             }
             (Stage::Settling { .. }, _) | (_, None) => {}
             (Stage::Journalling | Stage::Open | Stage::Asking(_) | Stage::Parked(_), Some(ticket)) => {
@@ -304,6 +292,10 @@ impl Machine {
             if call.exchange.is_awaiting() {
                 call.exchange.again_at(self.now_ms);
                 call.cancel_door = None;
+                let renamed = planted(Flaw::NewIdAfterBrokenConnection) && !call.cancelling;
+                if let Some(ticket) = call.ticket.filter(|_| renamed) {
+                    self.move_to_successor(key, ticket.id);
+                }
             }
             self.arm(key);
         }

@@ -10,6 +10,7 @@ use super::output::{End, NeverSent, Output, Settled, Unresolved};
 use super::sessions::Duty;
 use super::{Machine, Subject};
 use crate::answer::Answer;
+use crate::flaw::{Flaw, planted};
 use crate::id::{CallId, ReplyHash, SessionId, Slot};
 use crate::journal::{AnsweredCall, Appended, Entry, OpenedCall, Recovered, SessionState};
 use crate::limits::{BODY_BYTES_MAX, JOURNAL_BYTES_MAX, JOURNAL_ENVELOPE_BYTES_MAX};
@@ -101,6 +102,9 @@ impl Machine {
         call.stage = Stage::Settling { end, hash };
         self.waiting.push_back((appended.position, Waiting::Answered(key)));
         self.outputs.push_back(appended.into_output(true));
+        if planted(Flaw::AnswerBeforeJournal) {
+            self.hand_over(key);
+        }
     }
 
     /// The answer is durable, or need not be.
@@ -202,13 +206,11 @@ impl Machine {
     /// A long journal in which nothing is open is written anew.
     pub(super) fn rewrite_if_idle(&mut self) {
         let idle = self.by_id.is_empty() && self.unacknowledged.is_empty() && self.waiting.is_empty();
+        let idle = idle && !self.is_verifying(|_| true);
         let Some(journal) = self.journal.as_mut().filter(|_| idle && self.stopped.is_none()) else {
             return;
         };
-        // A queued call may still carry the id that a copied journal spoilt.
-        let moving =
-            self.calls.values().any(|call| matches!(call.stage, Stage::Queued { replaces: Some(_) }));
-        if moving || !journal.is_long() {
+        if !journal.is_long() {
             return;
         }
         let sessions: Vec<SessionState> = self.sessions.iter().map(carried_over).collect();
@@ -221,7 +223,7 @@ impl Machine {
     pub(super) fn take_over(&mut self, recovered: Recovered) {
         for session in recovered.sessions {
             let open: BTreeSet<Slot> = slots_of(&recovered.open, session.id).collect();
-            let goes_on = recovered.clean && !session.stopped;
+            let goes_on = (recovered.clean || planted(Flaw::OldSessionGoesOn)) && !session.stopped;
             let duty = if goes_on { Duty::TakesCalls } else { Duty::Settles };
             let facts = (session.store, session.generation, duty);
             self.sessions.restore(session.id, facts, session.slots, &open);
@@ -230,7 +232,7 @@ impl Machine {
             self.hand_over_again(answered);
         }
         let answer_bytes_max = answer_bytes_max(recovered.open.len());
-        for call in recovered.open {
+        for call in recovered.open.into_iter().filter(|_| !planted(Flaw::OpenCallForgotten)) {
             self.reopen(call, answer_bytes_max);
         }
     }
@@ -242,7 +244,8 @@ impl Machine {
         };
         let key = self.next_recovered_key();
         self.unacknowledged.insert(id);
-        let settled = Settled { key, id, service, version, label, end, maybe_seen: true };
+        let maybe_seen = !planted(Flaw::MaybeSeenNotMarked);
+        let settled = Settled { key, id, service, version, label, end, maybe_seen };
         self.outputs.push_back(Output::Answer(settled));
     }
 

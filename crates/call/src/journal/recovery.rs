@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::{ENTRY_HEAD_BYTES, Entry, HEADER_HEAD_BYTES, JOURNAL_VERSION, MAGIC, checksum};
 use super::{AnsweredCall, Binding, JournalError, OpenedCall, Recovered, as_u64};
+use crate::flaw::{Flaw, planted};
 use crate::id::{CallId, Generation, ReplyHash, Sequence, SessionId, Slot, StoreId};
 use crate::limits::JOURNAL_ENTRY_BYTES_MAX;
 
@@ -128,7 +129,7 @@ fn next_entry(file: &[u8], offset: usize) -> Next<'_> {
     let Some(payload) = after.get(..length) else {
         return Next::Damaged("an entry is incomplete");
     };
-    if checksum(&head[..12], payload).to_be_bytes() != head[12..16] {
+    if checksum(&head[..12], payload).to_be_bytes() != head[12..16] && !planted(Flaw::RotNotNoticed) {
         return Next::Damaged("an entry's checksum differs");
     }
     Next::Entry { payload, end: offset + ENTRY_HEAD_BYTES + length }
@@ -238,7 +239,9 @@ impl Story {
 
     fn settled(&mut self, id: CallId, hash: ReplyHash) -> Result<(), &'static str> {
         let session = self.sessions.get_mut(&id.session).ok_or("a call of an unknown session")?;
-        session.slots.insert(id.slot, (id.sequence, hash));
+        if !(planted(Flaw::SequenceNotAdvanced) && session.slots.contains_key(&id.slot)) {
+            session.slots.insert(id.slot, (id.sequence, hash));
+        }
         Ok(())
     }
 

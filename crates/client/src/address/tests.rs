@@ -20,6 +20,7 @@ fn every_scheme_is_read_and_written_back() {
     reads_as("tcp://[::1]:5/", "tcp://[::1]:5");
     reads_as("unix:/run/switchboard.sock", "unix:/run/switchboard.sock");
     reads_as("unix:///run/switchboard.sock", "unix:/run/switchboard.sock");
+    reads_as("unix:////run/switchboard.sock", "unix:////run/switchboard.sock");
     reads_as("stdio: ssh  host switchboard serve --stdio", "stdio:ssh host switchboard serve --stdio");
 }
 

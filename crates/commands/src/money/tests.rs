@@ -44,7 +44,7 @@ fn anything_else_is_refused_with_its_reason() {
     );
     check("5.0", "JPY", expect!["5.0 has fractional minor units: JPY has none, write a whole number"]);
     check("1e3", "EUR", expect![[r#""1e3" is written with an exponent; write all digits of the amount"#]]);
-    check("+5", "EUR", expect!["an amount has no plus sign; write 5"]);
+    check("+5", "EUR", expect![[r#"an amount has no plus sign; write "+5" without it"#]]);
     check(" 5", "EUR", expect![[r#"" 5" has white space in it; write the digits together"#]]);
     check("1 000", "EUR", expect![[r#""1 000" has white space in it; write the digits together"#]]);
     check(

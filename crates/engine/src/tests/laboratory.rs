@@ -81,6 +81,24 @@ impl Laboratory {
         Self { engine: engine.unwrap(), counter, now_us, store, _folder: folder, _dir: dir }
     }
 
+    /// Another node on the same store, which grants so many slots.
+    pub(super) fn beside(&self, slots_max: u16) -> Engine {
+        let (store, writer) =
+            Store::open_file(self.store.path(), None, &Options::default(), START_US).unwrap();
+        let clock = Arc::clone(&self.now_us);
+        let engine = Engine::start(Config {
+            store,
+            writer,
+            registry: Registry::new().with(self.counter.clone()),
+            keys: DigestKeys::new([3; 32], &[]),
+            clock: Arc::new(move || clock.load(Ordering::SeqCst)),
+            slots_max,
+            prepare_threads: 0,
+            on_fatal: Box::new(|error| panic!("{error}")),
+        });
+        engine.unwrap()
+    }
+
     /// Hands in one batch as one principal; the frames that came back, in order.
     pub(super) fn hand_in(&self, principal: Principal, requests: Vec<Request>) -> Vec<ServerFrame> {
         let recorder = Arc::new(Recorder::default());
@@ -119,6 +137,14 @@ impl Laboratory {
     pub(super) fn set_time(&self, now_us: u64) {
         self.now_us.store(now_us, Ordering::SeqCst);
     }
+}
+
+/// What this engine answers to an operator's request.
+pub(super) fn answered_by(engine: &Engine, request: Request) -> Answered {
+    let recorder = Arc::new(Recorder::default());
+    let replies: Arc<dyn Replies> = recorder.clone();
+    engine.hand_in(Principal::Operator, vec![request], &replies);
+    answered(recorder.take(1).pop().expect("one answer for one request"))
 }
 
 pub(super) fn answered(frame: ServerFrame) -> Answered {

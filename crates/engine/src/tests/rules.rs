@@ -5,7 +5,7 @@ use switchboard_call::frame::{Cancel, OutcomeQuery, OutcomeReply, ServerFrame};
 use switchboard_call::id::{Nonce, ReplyHash};
 
 use super::counter::Command;
-use super::laboratory::{ClientSlot, DAY_US, Laboratory, START_US, read};
+use super::laboratory::{ClientSlot, DAY_US, Laboratory, START_US, answered_by, read};
 use crate::{MachineId, Principal, Request};
 
 fn done(count: u64) -> Answer {
@@ -44,7 +44,8 @@ fn rule_0_the_door_refuses_and_records_nothing() {
     assert_door(&lab.send(Request::Call(bad)).answer, DoorCause::Malformed, "after its command");
     let far = ClientSlot::new(1, 64);
     assert_door(&lab.send(far.request(&Command::Add)).answer, DoorCause::OverLimit, "slot 64");
-    assert_door(&lab.send(far.cancel()).answer, DoorCause::OverLimit, "slot 64");
+    let beyond = ClientSlot::new(1, 1024);
+    assert_door(&lab.send(beyond.cancel()).answer, DoorCause::OverLimit, "slot 1024");
     let cancel = lab.send_as(Principal::Anonymous, slot.cancel());
     assert_door(&cancel.answer, DoorCause::NotPermitted, "nothing to cancel");
     let anonymous = lab.send_as(Principal::Anonymous, Request::Call(call.clone()));
@@ -53,6 +54,20 @@ fn rule_0_the_door_refuses_and_records_nothing() {
     assert_door(&lab.send(read(1, &Command::Add)).answer, DoorCause::Malformed, "send it as a call");
     assert_eq!(lab.outcome(Principal::Operator, slot.id), Outcome::NotYet);
     assert_eq!(lab.send(Request::Call(call)).answer, done(1));
+}
+
+#[test]
+fn rule_0_fewer_slots_than_before_leave_no_call_unanswered() {
+    let lab = Laboratory::new();
+    let (done_before, open_before) = (ClientSlot::new(1, 7), ClientSlot::new(1, 8));
+    let answered = lab.send(done_before.request(&Command::Add));
+    let smaller = lab.beside(4);
+    let send = |request| answered_by(&smaller, request);
+    assert_eq!(send(done_before.request(&Command::Add)).bytes, answered.bytes);
+    assert_eq!(send(done_before.after(&answered.bytes).request(&Command::Add)).answer, done(2));
+    assert_door(&send(open_before.request(&Command::Add)).answer, DoorCause::OverLimit, "slot 8");
+    assert_eq!(send(open_before.cancel()).answer, Answer::Cancelled);
+    assert_eq!(send(open_before.request(&Command::Add)).answer, Answer::Cancelled);
 }
 
 #[test]
@@ -176,6 +191,19 @@ fn rule_5_a_clock_that_goes_back_does_not_stop_new_sessions() {
     assert_eq!(lab.send(fresh.request(&Command::Add)).answer, done(1));
 }
 
+#[test]
+fn one_housekeeping_deletes_all_old_rows() {
+    let lab = Laboratory::new();
+    let old: Vec<_> =
+        (0..11).flat_map(|session| (0..50).map(move |slot| ClientSlot::new(session, slot))).collect();
+    for slot in &old {
+        lab.send(slot.request(&Command::Refuse));
+    }
+    lab.set_time(START_US + 3650 * DAY_US);
+    assert_eq!(lab.engine.keep_house(62 * DAY_US / 1000 / 2).unwrap(), old.len());
+    assert_eq!(lab.engine.keep_house(0).unwrap(), 0);
+}
+
 /// Two horizon days per day of uptime at most.
 fn raise_horizon(lab: &Laboratory, days: u64) {
     lab.engine.keep_house(days * DAY_US / 1000 / 2).unwrap();
@@ -266,6 +294,21 @@ fn rule_9_an_operator_cancels_what_is_not_his_and_the_owner_is_told() {
     assert_eq!(lab.send(by_operator(third.id)).answer, Answer::Cancelled);
     assert_eq!(lab.send_as(machine(1), third.request(&Command::Add)).answer, Answer::Cancelled);
     assert_eq!(lab.send_as(machine(2), third.request(&Command::Add)).answer, Answer::NotYours);
+}
+
+#[test]
+fn rule_9_a_slot_that_an_operator_cancelled_first_is_still_of_the_sessions_owner() {
+    let lab = Laboratory::new();
+    let (used, cancelled) = (ClientSlot::new(1, 0), ClientSlot::new(1, 1));
+    assert_eq!(lab.send_as(machine(1), used.request(&Command::Add)).answer, done(1));
+    let by_operator = lab.send(cancelled.cancel());
+    assert_eq!(by_operator.answer, Answer::Cancelled);
+    let next = cancelled.after(&by_operator.bytes);
+    assert_eq!(lab.send_as(machine(2), cancelled.request(&Command::Add)).answer, Answer::NotYours);
+    assert_eq!(lab.send_as(machine(2), next.request(&Command::Add)).answer, Answer::NotYours);
+    assert_eq!(lab.outcome(machine(2), cancelled.id), Outcome::NotYours);
+    assert_eq!(lab.send_as(machine(1), cancelled.request(&Command::Add)).answer, Answer::Cancelled);
+    assert_eq!(lab.send_as(machine(1), next.request(&Command::Add)).answer, done(2));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! Absent: which accounts a member may name (services).
 
 use rusqlite::{OptionalExtension, Row, params};
+use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, Sequence, SessionId, Slot};
 use switchboard_commands::bank::{AccountId, AccountKind, Memo, Refusal, TransferId, TransferKind};
 use switchboard_commands::limits::AMOUNT_MINOR_UNITS_MAX;
@@ -77,7 +78,10 @@ impl Tx<'_> {
         let transfer = self.insert_transfer(new, &debit, &credit)?;
         let amount = new.money.amount;
         self.take(&debit.account, amount, transfer)?;
-        self.give(&credit.account, amount, transfer)?;
+        let downwards = new.credit.is_member() && new.credit < new.debit;
+        if !(planted(Flaw::OneSideBooked) && downwards) {
+            self.give(&credit.account, amount, transfer)?;
+        }
         let currency = new.money.currency;
         Ok(Ok(Posted {
             transfer,

@@ -1,5 +1,6 @@
 //! What a configuration comes to, and what each mistake in one is told.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use expect_test::{Expect, expect};
@@ -89,6 +90,25 @@ fn lists_and_paths() {
     assert_eq!(addresses(&config), ["tls://127.0.0.1:1", "tls://[::1]:2", "unix:/run/switchboard"]);
     assert_eq!(config.listen.names, ["bank.example.org", "192.0.2.7"]);
     assert_eq!(load("[listen]\nunix = \"\"\n", &[], &[]).unwrap().listen.unix(), None);
+}
+
+#[test]
+fn a_value_is_shown_as_it_would_stand_in_the_file() {
+    let odd = "it's \"a\" \\ \u{1b}[31m\u{7f}\u{202e}\n";
+    let flags = [("client.trust", odd), ("client.pin", odd), ("listen.names", odd)];
+    let config = load("", &[], &flags).unwrap();
+    let mut sections: BTreeMap<&str, String> = BTreeMap::new();
+    for (key, value, _) in config.values.iter() {
+        let (section, name) = key.split_once('.').unwrap();
+        let line = format!("{name} = {value}\n");
+        assert!(!line.trim_end().chars().any(char::is_control), "{line}");
+        sections.entry(section).or_default().push_str(&line);
+    }
+    let file: String = sections.iter().map(|(section, lines)| format!("[{section}]\n{lines}")).collect();
+    let again = load(&file, &[], &[]).unwrap();
+    let values =
+        |config: &Config| -> Vec<Value> { config.values.iter().map(|(_, value, _)| value.clone()).collect() };
+    assert_eq!(values(&again), values(&config));
 }
 
 #[test]

@@ -200,10 +200,31 @@ impl fmt::Display for Value {
         match self {
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => write!(f, "{text:?}"),
-            Self::List(items) => write!(f, "{items:?}"),
+            Self::Text(text) => quoted(f, text),
+            Self::List(items) => {
+                f.write_str("[")?;
+                for (at, item) in items.iter().enumerate() {
+                    f.write_str(if at == 0 { "" } else { ", " })?;
+                    quoted(f, item)?;
+                }
+                f.write_str("]")
+            }
         }
     }
+}
+
+/// A basic string of TOML, on one line; what a terminal would not show is escaped.
+fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    f.write_str("\"")?;
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => write!(f, "\\{character}")?,
+            '\'' => f.write_str("'")?,
+            _ if character.escape_debug().len() > 1 => write!(f, "\\U{:08X}", u32::from(character))?,
+            _ => write!(f, "{character}")?,
+        }
+    }
+    f.write_str("\"")
 }
 
 impl Value {

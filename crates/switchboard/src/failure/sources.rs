@@ -65,8 +65,7 @@ impl From<CallError> for Failure {
             CallError::NotAnswered { reason: ReadFailure::DeadlinePassed, .. }
             | CallError::Cancelled { .. }
             | CallError::TooLate { .. }
-            | CallError::Expired { .. }
-            | CallError::CopiedJournal { .. } => Exit::Unavailable,
+            | CallError::Expired { .. } => Exit::Unavailable,
         };
         let call = error.id();
         let failure = Self::from_error(exit, error);

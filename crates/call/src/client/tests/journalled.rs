@@ -2,7 +2,8 @@
 
 use super::pair::{Pair, binding};
 use super::*;
-use crate::answer::Answer;
+use crate::answer::{Answer, Outcome};
+use crate::id::Generation;
 use crate::journal;
 use crate::limits::{BODY_BYTES_MAX, JOURNAL_REWRITE_BYTES};
 
@@ -262,8 +263,80 @@ fn a_cancel_from_a_copied_journal_is_not_told_the_reply_of_the_other_call() {
     second.server.silent = false;
     second.crash();
     second.settle_all();
-    assert_eq!(*second.end("c"), End::CopiedJournal);
+    assert_eq!(*second.end("c"), End::Cancelled);
     assert_eq!(second.server.executions("c"), 0);
+}
+
+#[test]
+fn copies_of_an_open_call_whose_id_is_taken_go_on_as_one_call() {
+    let mut first = Pair::durable();
+    first.begin("a");
+    first.settle_all();
+    first.client.acknowledge(first.id("a"));
+    first.client.close(first.now_ms);
+    first.drive(first.now_ms + 100);
+    let (mut second, mut third) = (Pair::new(first.config.clone(), 2), Pair::new(first.config.clone(), 3));
+    second.file.bytes = first.file.bytes.clone();
+    first.restart();
+    second.restart();
+    first.begin("b");
+    first.settle_all();
+    second.server = first.server.clone();
+    second.drive(second.now_ms + 10);
+    second.server.silent = true;
+    second.begin("c");
+    second.drive(second.now_ms + 50);
+    third.file.bytes = second.file.bytes.clone();
+    second.server.silent = false;
+    second.crash();
+    second.settle_all();
+    assert_eq!(*second.end("c"), End::Done(b"c".to_vec()));
+    // The journal as it was before the call moved, put back: the call moves to the same id.
+    third.server = second.server.clone();
+    third.restart();
+    third.settle_all();
+    assert_eq!(*third.end("c"), End::Done(b"c".to_vec()));
+    assert_eq!(third.server.executions("c"), 1);
+}
+
+#[test]
+fn a_clean_end_after_a_crash_does_not_bring_the_old_session_back() {
+    let mut pair = Pair::durable();
+    pair.begin("a");
+    pair.settle_all();
+    pair.client.acknowledge(pair.id("a"));
+    pair.carry_out();
+    pair.file.synced = pair.file.bytes.len();
+    pair.crash();
+    pair.settle_all();
+    pair.client.close(pair.now_ms);
+    pair.drive(pair.now_ms + 100);
+    pair.restart();
+    pair.begin("b");
+    pair.settle_all();
+    assert_ne!(pair.id("b").session, pair.id("a").session);
+}
+
+#[test]
+fn a_new_generation_is_met_only_when_every_slot_was_asked_after() {
+    let mut pair = Pair::durable();
+    pair.begin("x");
+    pair.settle_all();
+    let backup = pair.server.clone();
+    pair.begin("y");
+    pair.settle_all();
+    let id = pair.id("y");
+    pair.client.acknowledge(id);
+    pair.server = backup;
+    pair.server.generation = 2;
+    pair.server.scripted_outcomes.push_back(Outcome::Unavailable { retry_after_ms: 30_000 });
+    pair.break_connection();
+    pair.drive(pair.now_ms + 1_000);
+    assert!(pair.alarms().is_empty(), "{:?}", pair.alarms());
+    pair.file.synced = pair.file.bytes.len();
+    pair.crash();
+    pair.drive(pair.now_ms + 1_000);
+    assert_eq!(pair.alarms(), [&Alarm::StoreLost { id, generation: Generation(2) }]);
 }
 
 #[test]

@@ -65,13 +65,13 @@ fn expired_ends_the_call_and_the_session() {
 }
 
 #[test]
-fn copied_journal_sends_again_from_a_new_session_and_reports() {
+fn copied_journal_goes_on_under_the_successor_and_reports() {
     let pair = scripted(&[Some(Answer::CopiedJournal)]);
     assert_eq!(*pair.end("x"), End::Done(b"x".to_vec()));
     let copies = pair.copies("x");
     assert_eq!(copies.len(), 2);
-    assert_ne!(copies[0].id.session, copies[1].id.session);
-    assert_ne!(copies[0].nonce, copies[1].nonce);
+    assert_eq!(copies[1].id, copies[0].id.successor(copies[0].nonce));
+    assert_eq!(copies[0].nonce, copies[1].nonce);
     assert_eq!(pair.alarms(), [&Alarm::JournalCopied { id: copies[0].id }]);
 }
 

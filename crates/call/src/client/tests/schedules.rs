@@ -185,9 +185,7 @@ impl Run {
                 Some(End::Cancelled | End::TooLate | End::TurnedAway(_)) => {
                     assert_eq!(executions, 0, "seed {seed}: {label} is reported as never executed");
                 }
-                Some(end @ (End::Expired | End::CopiedJournal)) => {
-                    panic!("seed {seed}: {label} ended with {end:?}")
-                }
+                Some(End::Expired) => panic!("seed {seed}: {label} ended as expired"),
                 None => {
                     assert_eq!(executions, 0, "seed {seed}: the outcome of {label} was lost");
                     let excused = seen.never_sent || self.lost_with_crash.contains(label);

@@ -51,10 +51,6 @@ pub(super) fn settled(settled: Settled) -> Shown {
         End::Cancelled => Shown::known("cancelled", "cancelled: never executed, never will be"),
         End::TooLate => Shown::known("too_late", "came too late: never executed, never will be"),
         End::Expired => Shown::known("expired", "its session was too old: never executed, never will be"),
-        End::CopiedJournal => Shown::known(
-            "copied_journal",
-            "never executed: its journal was copied, find the copy and remove it",
-        ),
         End::TurnedAway(door) => {
             Shown::known("turned_away", format!("never executed, turned away: {}", door.explanation))
         }

@@ -1,0 +1,4 @@
+//! Promises of what connections share, without a socket.
+
+mod admission;
+mod schedules;
