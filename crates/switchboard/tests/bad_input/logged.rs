@@ -15,9 +15,10 @@ pub(crate) struct Logged {
 }
 
 impl Logged {
-    /// Starts `program`, which is to serve, once with each house.
+    /// Starts `program`, which is to serve, one at a time in each house.
     pub(crate) fn start(house: &House, mut program: Command, arguments: &[&str]) -> Self {
         let (ready, log) = (house.path().join("ready.json"), house.path().join("log"));
+        let _first_here = std::fs::remove_file(&ready);
         program.args(["serve", "--tls", "127.0.0.1:0", "--ready-file"]).arg(&ready).args(arguments);
         let child = program.stdin(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let mut server = Server { child, facts: Value::Null };

@@ -191,3 +191,14 @@ async fn gone(stream: &mut TcpStream) {
     let mut bytes = [0; 4096];
     while stream.read(&mut bytes).await.is_ok_and(|read| read > 0) {}
 }
+
+#[test]
+fn the_log_tells_of_clients_and_not_of_who_only_looks_for_a_server() {
+    let house = House::new();
+    let server = crate::logged::Logged::start(&house, house.program(&[]), &[]);
+    house.ok(&["bank", "open", "Ada", "EUR"]);
+    server.server.signal(rustix::process::Signal::TERM);
+    crate::house::wait_until("all connections have ended", || server.log().contains("\"stopped\""));
+    assert!(server.log().contains("(operator)"), "{}", server.log());
+    assert!(!server.log().contains("closed without a goodbye"), "{}", server.log());
+}

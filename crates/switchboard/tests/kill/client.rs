@@ -3,6 +3,7 @@
 //! Absent: knowledge of who kills whom.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(crate) fn run(errand: &Errand) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build().unwrap();
     runtime.block_on(async {
-        let (notes, noted) = Notes::open(&errand.notes);
+        let (notes, noted) = Notes::open(errand);
         let notes = Arc::new(notes);
         let client = Client::open(options(errand, &notes)).unwrap();
         let teller = Teller {
@@ -61,6 +62,8 @@ fn options(errand: &Errand, notes: &Arc<Notes>) -> Options {
     Options {
         credential: errand.operator_key.as_ref().map(|path| Credential::new(&std::fs::read(path).unwrap())),
         on_event: Arc::new(move |event: Event| {
+            // To the log of this process; without it the test goes on.
+            let _unheard = writeln!(std::io::stderr(), "{event}");
             if event.is_alarm() {
                 notes.fault(&format!("alarm: {event}"));
             }

@@ -21,6 +21,8 @@ pub(crate) struct Errand {
     pub(crate) operator_key: Option<PathBuf>,
     pub(crate) journal: PathBuf,
     pub(crate) notes: PathBuf,
+    /// Where further notes go, when the file is only read: a terminal device that leads out of the machine.
+    pub(crate) console: Option<PathBuf>,
     /// An account with enough on it for everybody.
     pub(crate) rich: i64,
     /// An account that is soon empty.

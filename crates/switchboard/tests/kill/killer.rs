@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use switchboard::lab::chance::Chance;
 
 use crate::errand::Errand;
-use crate::ledger::{Facts, Ledger};
+use crate::ledger::{Facts, POOR_MINOR, RICH_MINOR, audit, open_accounts, read_facts};
 use crate::notes::Noted;
 use crate::processes::{Door, Place, Process, wait_until};
 use crate::verdict::{Opening, judge};
@@ -22,8 +22,6 @@ const STOP_MS_MAX: u64 = 120;
 /// No further blow after this, however many are left, unless more were asked for: in seconds per hundred blows.
 const BATTLE_SECONDS_PER_HUNDRED_MAX: u64 = 30;
 const VIOLATIONS_SHOWN_MAX: usize = 20;
-const RICH_MINOR: i64 = 1_000_000_000_000;
-const POOR_MINOR: i64 = 2_000;
 
 /// The processes and the dice.
 pub(crate) struct Battle<'a> {
@@ -45,12 +43,7 @@ impl<'a> Battle<'a> {
     pub(crate) fn prepare(place: &'a Place, test: &'static str) -> Self {
         let mut server = Process::server(place);
         let ready = server.ready(place);
-        let (rich, poor) = asynchronously(async {
-            let ledger = Ledger::open(place);
-            let accounts = (ledger.open_account(RICH_MINOR).await, ledger.open_account(POOR_MINOR).await);
-            ledger.close().await;
-            accounts
-        });
+        let (rich, poor) = open_accounts(place);
         let by_tls = place.door == Door::Tls;
         let errand = |client| Errand {
             seed: place.seed,
@@ -60,6 +53,7 @@ impl<'a> Battle<'a> {
             operator_key: by_tls.then(|| place.data().join("keys/operator.key")),
             journal: place.path().join(format!("client-{client}.journal")),
             notes: place.notes(client),
+            console: None,
             rich,
             poor,
             seats: by_tls,
@@ -91,6 +85,18 @@ impl<'a> Battle<'a> {
             self.strike();
         }
         let fought = started.elapsed();
+        let (servers, clients) = (self.kills_of_server, self.kills_of_clients);
+        let seed = self.place.seed;
+        let summary = self.ends_sound();
+        println!(
+            "seed {seed}: {servers} kills of the server, {clients} of clients in {:.1} s, {:.1} s in all; {summary}",
+            fought.as_secs_f64(),
+            started.elapsed().as_secs_f64(),
+        );
+    }
+
+    /// Lets all come to rest and judges; says what it amounted to.
+    pub(crate) fn ends_sound(mut self) -> String {
         let (noted, facts) = self.come_to_rest();
         let judged = judge(self.opening, &noted, &facts);
         let (summary, violations) = match judged {
@@ -105,14 +111,28 @@ impl<'a> Battle<'a> {
         );
         let sent_again: u64 = noted.iter().map(|noted| noted.sent_again).sum();
         assert!(sent_again > 0, "no blow hit a call under way: the test shows nothing");
-        println!(
-            "seed {}: {} kills of the server, {} of clients in {:.1} s, {:.1} s in all; {summary}",
-            self.place.seed,
-            self.kills_of_server,
-            self.kills_of_clients,
-            fought.as_secs_f64(),
-            started.elapsed().as_secs_f64(),
-        );
+        summary
+    }
+
+    /// Waits until this much more is noted.
+    pub(crate) fn until_noted(&mut self, bytes: u64) {
+        let goal = self.noted_bytes() + bytes;
+        wait_until("the clients get on", || {
+            self.server.iter_mut().chain(self.clients.iter_mut().flatten()).for_each(Process::still_runs);
+            self.noted_bytes() >= goal
+        });
+    }
+
+    pub(crate) fn server(&self) -> &Process {
+        self.server.as_ref().unwrap()
+    }
+
+    pub(crate) fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    pub(crate) fn each_client(&self, act: impl Fn(&Process)) {
+        self.clients.iter().flatten().for_each(act);
     }
 
     /// Waits until more is noted, or strikes at once: also those who just stand up again.
@@ -120,11 +140,8 @@ impl<'a> Battle<'a> {
         if self.chance.happens(0.25) {
             return;
         }
-        let goal = self.noted_bytes() + self.chance.between(1..=GROWTH_BYTES_MAX);
-        wait_until("the clients get on", || {
-            self.server.iter_mut().chain(self.clients.iter_mut().flatten()).for_each(Process::still_runs);
-            self.noted_bytes() >= goal
-        });
+        let growth = self.chance.between(1..=GROWTH_BYTES_MAX);
+        self.until_noted(growth);
         self.pause(PAUSE_MS_MAX);
     }
 
@@ -201,25 +218,10 @@ impl<'a> Battle<'a> {
         let labels_max = noted.iter().filter_map(|noted| noted.intentions.keys().last()).max().unwrap();
         let seats = if self.errands[0].seats { u32::try_from(labels_max + 1).unwrap() } else { 0 };
         let (rich, poor) = (self.opening.rich.0, self.opening.poor.0);
-        let facts = asynchronously(async {
-            let ledger = Ledger::open(self.place);
-            let facts = ledger.facts(&[rich, poor], seats).await;
-            ledger.close().await;
-            facts
-        });
-        self.audit();
+        let facts = read_facts(self.place, &[rich, poor], seats);
+        self.complaints.extend(audit(self.place));
         self.server.take().unwrap().end();
         (noted, facts)
-    }
-
-    fn audit(&mut self) {
-        let server = format!("unix:{}", self.place.socket().display());
-        let audited = self.place.program(&["--json", "--server", &server, "bank", "audit"]).output().unwrap();
-        let text = String::from_utf8_lossy(&audited.stdout);
-        let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        if !audited.status.success() || report["report"]["sound"] != true {
-            self.complaints.push(format!("{text}{}", String::from_utf8_lossy(&audited.stderr)));
-        }
     }
 
     #[expect(clippy::disallowed_methods, reason = "the moment of a blow is drawn, not awaited")]
@@ -235,8 +237,4 @@ fn first(violations: &[String]) -> String {
 fn handed_over(errand: &Errand) -> u64 {
     let noted = Noted::read(&errand.notes);
     noted.handed_over + noted.sent_again
-}
-
-fn asynchronously<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
 }

@@ -34,17 +34,52 @@ pub(crate) struct Facts {
     pub(crate) seats: BTreeMap<u32, String>,
 }
 
+/// On the account with enough on it for everybody.
+pub(crate) const RICH_MINOR: i64 = 1_000_000_000_000;
+/// On the account that is soon empty.
+pub(crate) const POOR_MINOR: i64 = 2_000;
+
+/// Opens the two accounts of a test: a rich one and a poor one.
+pub(crate) fn open_accounts(place: &Place) -> (i64, i64) {
+    asynchronously(async {
+        let ledger = Ledger::open(place);
+        let accounts = (ledger.open_account(RICH_MINOR).await, ledger.open_account(POOR_MINOR).await);
+        ledger.close().await;
+        accounts
+    })
+}
+
+/// Reads what the store says of these accounts, and of as many seats.
+pub(crate) fn read_facts(place: &Place, accounts: &[i64], seats_max: u32) -> Facts {
+    asynchronously(async {
+        let ledger = Ledger::open(place);
+        let facts = ledger.facts(accounts, seats_max).await;
+        ledger.close().await;
+        facts
+    })
+}
+
+/// Has the server prove its books; none when they are sound, or what it said.
+pub(crate) fn audit(place: &Place) -> Option<String> {
+    let server = format!("unix:{}", place.socket().display());
+    let audited = place.program(&["--json", "--server", &server, "bank", "audit"]).output().unwrap();
+    let text = String::from_utf8_lossy(&audited.stdout);
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let sound = audited.status.success() && report["report"]["sound"] == true;
+    (!sound).then(|| format!("{text}{}", String::from_utf8_lossy(&audited.stderr)))
+}
+
 /// A client of an undisturbed server.
-pub(crate) struct Ledger(Client);
+struct Ledger(Client);
 
 impl Ledger {
-    pub(crate) fn open(place: &Place) -> Self {
+    fn open(place: &Place) -> Self {
         let address = format!("unix:{}", place.socket().display()).parse().unwrap();
         let nodes = Nodes::new(vec![address], Plaintext::LoopbackOnly).unwrap();
         Self(Client::open(Options::volatile(nodes, Trust::SystemRoots, Duration::from_secs(60))).unwrap())
     }
 
-    pub(crate) async fn open_account(&self, opening_minor: i64) -> i64 {
+    async fn open_account(&self, opening_minor: i64) -> i64 {
         let opened = self.0.bank().open_account("Ada".parse().unwrap(), euros(0)).await.unwrap();
         let Reply::Opened { account, .. } = opened.result.unwrap() else { panic!("another reply") };
         let deposited = self.0.bank().deposit(account, euros(opening_minor), None).await.unwrap();
@@ -52,7 +87,7 @@ impl Ledger {
         account.number()
     }
 
-    pub(crate) async fn facts(&self, accounts: &[i64], seats_max: u32) -> Facts {
+    async fn facts(&self, accounts: &[i64], seats_max: u32) -> Facts {
         let mut facts = Facts::default();
         for number in accounts {
             self.statement(*number, &mut facts).await;
@@ -91,11 +126,15 @@ impl Ledger {
         }
     }
 
-    pub(crate) async fn close(self) {
+    async fn close(self) {
         self.0.close().await;
     }
 }
 
 fn euros(minor: i64) -> Money {
     Amount::from_minor(minor).of(Currency::from_code(b"EUR").unwrap())
+}
+
+fn asynchronously<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(work)
 }

@@ -1,5 +1,6 @@
-//! A client's own notes: what it intended, under which call id, and how it was told that it ended. On the disk before the
-//! client goes on, so that nothing of it is lost with the process. Absent: any judgement.
+//! A client's own notes: what it intended, under which call id, and how it was told that it ended. On the disk, or out of
+//! the machine by its console, before the client goes on, so that nothing of it is lost with the process or the machine.
+//! Absent: any judgement.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -9,6 +10,7 @@ use std::sync::Mutex;
 
 use switchboard_client::{CallId, End};
 
+use crate::errand::Errand;
 use crate::task::{Haste, Task};
 
 /// How a call ended, as the application was told.
@@ -53,8 +55,12 @@ pub(crate) struct Noted {
     pub(crate) sent_again: u64,
 }
 
-/// The file, for its one writer.
-pub(crate) struct Notes(Mutex<File>);
+/// The file or the console, for its one writer.
+pub(crate) struct Notes {
+    out: Mutex<File>,
+    /// Begins each line on a console, which others write to as well.
+    mark: Option<String>,
+}
 
 impl Ending {
     /// None when it is one that no test here can lead to.
@@ -64,7 +70,7 @@ impl Ending {
             End::Refused(refusal) => Some(Self::Refused(refusal.clone())),
             End::Cancelled => Some(Self::Cancelled),
             End::TooLate => Some(Self::TooLate),
-            End::Expired | End::CopiedJournal | End::TurnedAway(_) => None,
+            End::Expired | End::TurnedAway(_) => None,
         }
     }
 
@@ -94,13 +100,19 @@ impl Ending {
 }
 
 impl Notes {
-    /// Opens the file, makes it if there is none, and cuts a line that a kill tore.
-    pub(crate) fn open(path: &Path) -> (Self, Noted) {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+    /// Reads the file, and goes on in it or on the console. Makes the file if there is none, and cuts a line that a kill
+    /// tore.
+    pub(crate) fn open(errand: &Errand) -> (Self, Noted) {
+        let text = std::fs::read_to_string(&errand.notes).unwrap_or_default();
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
-        let file = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        let noted = Noted::parse(&text[..whole]);
+        if let Some(console) = &errand.console {
+            let out = Mutex::new(OpenOptions::new().write(true).open(console).unwrap());
+            return (Self { out, mark: Some(console_mark(errand.client)) }, noted);
+        }
+        let file = OpenOptions::new().create(true).append(true).open(&errand.notes).unwrap();
         file.set_len(u64::try_from(whole).unwrap()).unwrap();
-        (Self(Mutex::new(file)), Noted::parse(&text[..whole]))
+        (Self { out: Mutex::new(file), mark: None }, noted)
     }
 
     pub(crate) fn started(&self, handed_over: usize, sent_again: usize) {
@@ -127,10 +139,17 @@ impl Notes {
     }
 
     fn line(&self, line: &str) {
-        let mut file = self.0.lock().unwrap();
-        file.write_all(format!("{line}\n").as_bytes()).unwrap();
-        file.sync_data().unwrap();
+        let mut out = self.out.lock().unwrap();
+        out.write_all(format!("{}{line}\n", self.mark.as_deref().unwrap_or_default()).as_bytes()).unwrap();
+        if self.mark.is_none() {
+            out.sync_data().unwrap();
+        }
     }
+}
+
+/// What a line of this client begins with on a console.
+pub(crate) fn console_mark(client: u64) -> String {
+    format!("@{client} ")
 }
 
 impl Noted {

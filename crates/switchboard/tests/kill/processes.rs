@@ -11,6 +11,7 @@ use serde_json::Value;
 use switchboard::lab::chance::Chance;
 
 use crate::errand::{Errand, VARIABLE};
+use crate::network::Network;
 
 /// Longest wait for a state; a test that needs it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +30,10 @@ pub(crate) enum Door {
 pub(crate) struct Place {
     folder: Option<tempfile::TempDir>,
     pub(crate) door: Door,
+    /// Where all processes are, when not in that of the tests.
+    pub(crate) network: Option<Network>,
+    /// Settings of the server beside the usual ones.
+    pub(crate) settings: Vec<&'static str>,
     pub(crate) program: PathBuf,
     pub(crate) seed: u64,
     port: u16,
@@ -39,7 +44,7 @@ impl Place {
         let given = std::env::var("SWITCHBOARD_KILL_SEED").ok().map(|text| text.parse().unwrap());
         let seed = given.unwrap_or_else(|| getrandom::u64().unwrap());
         let folder = Some(tempfile::Builder::new().prefix("switchboard-kill-").tempdir().unwrap());
-        Self { folder, door, program, seed, port: free_port() }
+        Self { folder, door, network: None, settings: Vec::new(), program, seed, port: free_port() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -74,10 +79,23 @@ impl Place {
         File::options().create(true).append(true).open(self.path().join(format!("{name}.log"))).unwrap()
     }
 
+    pub(crate) fn read_log(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(format!("{name}.log"))).unwrap()
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        if let Some(network) = &self.network {
+            return network.command(program.as_os_str());
+        }
+        let mut command = Command::new(program);
+        command.env_clear();
+        command
+    }
+
     /// A command of the program under test, with nothing of the tester's own settings.
     pub(crate) fn program(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env_clear().env("SWITCHBOARD_DATA", self.data()).env("TMPDIR", self.path());
+        let mut command = self.command(&self.program);
+        command.env("SWITCHBOARD_DATA", self.data()).env("TMPDIR", self.path());
         command.args(arguments).stdin(Stdio::null());
         command
     }
@@ -134,6 +152,7 @@ impl Process {
             Door::Unix => command.args(["--set", "listen.tls="]),
             Door::Tls => command.arg("--tls").arg(format!("127.0.0.1:{}", place.port)),
         };
+        command.args(place.settings.iter().flat_map(|setting| ["--set", setting]));
         command.stdout(Stdio::null()).stderr(place.log("server"));
         Self::start("the server".to_owned(), &mut command)
     }
@@ -151,8 +170,8 @@ impl Process {
     pub(crate) fn client(place: &Place, errand: &Errand, test: &str) -> Self {
         let name = format!("client {}", errand.client);
         let log = place.log(&format!("client-{}", errand.client));
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.env_clear().env(VARIABLE, errand.to_text()).env("RUST_BACKTRACE", "1");
+        let mut command = place.command(&std::env::current_exe().unwrap());
+        command.env(VARIABLE, errand.to_text()).env("RUST_BACKTRACE", "1");
         command.args(["--exact", test, "--nocapture"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log);
         Self::start(name, &mut command)

@@ -222,5 +222,3 @@ fn kind(ending: &Ending) -> &'static str {
         Ending::NeverSent => "never sent",
     }
 }
-
-mod tests;

@@ -1,9 +1,16 @@
 //! The judge fails a run for each error that is planted in it.
 
-use switchboard_commands::bank::{AccountId, TransferId};
+use std::collections::BTreeMap;
+
+use switchboard_client::CallId;
+use switchboard_commands::bank::{AccountId, Reply, TransferId};
 use switchboard_commands::money::{Amount, Currency};
 
-use super::*;
+use crate::ledger::{Entry, Facts};
+use crate::notes::Noted;
+use crate::seats::Holder;
+use crate::task::beneficiary;
+use crate::verdict::{Opening, judge};
 
 const OPENING: Opening = Opening { rich: (2, 1000), poor: (3, 20) };
 
