@@ -1,11 +1,12 @@
 //! The project's own commands, run as `cargo xtask COMMAND`.
 //!
-//! [`suite`] is the one test command, [`tidy`] checks what no compiler checks, [`needs`] is the table of Debian packages
+//! [`suite`] is the one test command, [`fuzzing`] its last stage and a command of its own, [`tidy`] checks what no compiler checks, [`needs`] is the table of Debian packages
 //! that tests use and what a test asks before it uses one.
 //!
 //! Absent: nothing here is part of the server or its clients. Other crates may name `xtask` among their
 //! dev-dependencies, never among their dependencies.
 
+pub mod fuzzing;
 pub mod install;
 pub mod needs;
 pub mod suite;

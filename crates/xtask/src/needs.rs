@@ -36,6 +36,11 @@ pub const PYTHON: &str = "/usr/bin/python3";
 /// Everything the tests need beyond Rust. A new need is a line here.
 pub const NEEDS: &[Need] = &[
     Need {
+        package: "g++",
+        provides: Provides::Program("c++"),
+        used_by: "fuzzing: libFuzzer, the engine that drives it, is compiled from C++",
+    },
+    Need {
         package: "python3",
         provides: Provides::Program(PYTHON),
         used_by: "the clients in examples/python",
@@ -50,6 +55,13 @@ pub const NEEDS: &[Need] = &[
         provides: Provides::Program("tmux"),
         used_by: "tests of the menu on a real terminal",
     },
+    Need {
+        package: "iproute2",
+        provides: Provides::Program("ip"),
+        used_by: "tests with a network that swallows packets",
+    },
+    Need { package: "user-mode-linux", provides: Provides::Program("linux.uml"), used_by: "power cuts" },
+    Need { package: "e2fsprogs", provides: Provides::Program("mkfs.ext4"), used_by: "power cuts" },
 ];
 
 /// A Debian package that tests use.

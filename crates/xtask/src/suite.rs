@@ -1,7 +1,13 @@
-//! The test command: packages, then every test of the workspace, then one closing line.
+//! The test command: packages, then the stages, then one closing line.
 //!
-//! It runs `cargo test`, which everybody who builds the project has, and which runs documentation tests too. Output is
-//! shown as it comes. Figures are those of the test programs themselves ([`tally`]).
+//! ```text
+//!   tests       cargo test of everything but the simulation, then of the simulation
+//!   simulation  one run of the simulation over many seeds: one test
+//!   fuzz        each fuzz target for some seconds: a test each
+//! ```
+//!
+//! The simulation is built apart: it turns on a feature that plants bugs, which must not reach what other tests start.
+//! Output is shown as it comes. Figures of `cargo test` are those of the test programs themselves ([`tally`]).
 //!
 //! Absent: no test is chosen, retried or ordered here.
 
@@ -16,6 +22,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::fuzzing::{self, COMPILER, Driver};
 use crate::install;
 use crate::needs::{self, LONG_VARIABLE, Need, SKIP_LOG_VARIABLE, SKIP_VARIABLE};
 use crate::tally::{self, Tally};
@@ -26,14 +33,32 @@ const LINES_IN_FLIGHT_MAX: usize = 1024;
 /// Output that stays open this long after `cargo test` has ended is held by a process that a test left behind.
 const OUTPUT_OPEN_AFTER_END_MAX: Duration = Duration::from_secs(10);
 
+/// Seeds of the simulation, and with `--long`.
+const SEEDS: [&str; 2] = ["1500", "10000"];
+/// Seconds for each fuzz target, and with `--long`.
+const FUZZ_SECONDS: [u64; 2] = [20, 120];
+
+/// A part of the test command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Stage {
+    /// `cargo test` of every crate.
+    Tests,
+    /// The simulation over many seeds.
+    Simulation,
+    /// Every fuzz target for some seconds.
+    Fuzz,
+}
+
 /// What was asked for on the command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// Install missing packages even without CI=true.
     pub install: bool,
-    /// Pass [`LONG_VARIABLE`] on.
+    /// Pass [`LONG_VARIABLE`] on; more seeds, longer fuzzing.
     pub long: bool,
-    /// In place of `--workspace`.
+    /// Only this stage.
+    pub only: Option<Stage>,
+    /// Only `cargo test`, with these in place of `--workspace`.
     pub cargo_arguments: Vec<String>,
 }
 
@@ -42,35 +67,122 @@ pub struct Request {
 /// # Errors
 /// When `cargo` cannot be started or its output cannot be read. Failing tests are an exit code, not an error.
 pub fn run(root: &Path, request: &Request) -> Result<ExitCode> {
-    let output = &mut std::io::stdout().lock();
+    let output = &mut std::io::stdout();
     let in_ci = is_ci(std::env::var("CI").ok().as_deref());
     let absent = prepare_packages(request.install || in_ci, output);
     let folder = tempfile::tempdir().context("cannot make a temporary folder for the log of skips")?;
     let skip_log = folder.path().join("skips");
+    let settings = Settings { root, skip_log: &skip_log, absent: &absent, long: request.long };
 
-    let mut tests = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    tests.current_dir(root).args(["test", "--no-fail-fast"]);
-    match request.cargo_arguments.as_slice() {
-        [] => tests.arg("--workspace"),
-        arguments => tests.args(arguments),
-    };
-    tests.env(SKIP_LOG_VARIABLE, &skip_log);
-    if absent.is_empty() {
-        tests.env_remove(SKIP_VARIABLE);
-    } else {
-        tests.env(SKIP_VARIABLE, packages(&absent).join(","));
+    let mut figures = Tally::default();
+    for stage in stages(request) {
+        let done = match stage {
+            Stage::Tests => tests(&settings, &request.cargo_arguments, output)?,
+            Stage::Simulation => {
+                simulation(&mut settings.command(&simulation_arguments(request.long)), output)?
+            }
+            Stage::Fuzz => fuzz(&settings, output),
+        };
+        add(&mut figures, &done);
     }
-    if request.long {
-        tests.env(LONG_VARIABLE, "1");
-    } else {
-        tests.env_remove(LONG_VARIABLE);
-    }
-
-    let run = stream(&mut tests, OUTPUT_OPEN_AFTER_END_MAX, output)?;
     let skips = fs::read_to_string(&skip_log).unwrap_or_default();
-    let figures = conclude(&run, &skips, in_ci, output);
+    let figures = conclude(&figures, &skips, in_ci, output);
     say(output, &closing_line(&figures));
     Ok(if is_success(&figures) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn stages(request: &Request) -> Vec<Stage> {
+    match (request.only, request.cargo_arguments.is_empty()) {
+        (_, false) => vec![Stage::Tests],
+        (Some(stage), true) => vec![stage],
+        (None, true) => vec![Stage::Tests, Stage::Simulation, Stage::Fuzz],
+    }
+}
+
+/// What every command of a run has in common.
+struct Settings<'a> {
+    root: &'a Path,
+    skip_log: &'a Path,
+    absent: &'a [&'static Need],
+    long: bool,
+}
+
+impl Settings<'_> {
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command.current_dir(self.root).args(arguments).env(SKIP_LOG_VARIABLE, self.skip_log);
+        if self.absent.is_empty() {
+            command.env_remove(SKIP_VARIABLE);
+        } else {
+            command.env(SKIP_VARIABLE, packages(self.absent).join(","));
+        }
+        if self.long {
+            command.env(LONG_VARIABLE, "1");
+        } else {
+            command.env_remove(LONG_VARIABLE);
+        }
+        command
+    }
+}
+
+fn tests(settings: &Settings<'_>, cargo_arguments: &[String], output: &mut dyn Write) -> Result<Tally> {
+    let chosen: Vec<&str> =
+        ["test", "--no-fail-fast"].into_iter().chain(cargo_arguments.iter().map(String::as_str)).collect();
+    let everything: [&[&str]; 2] = [
+        &["test", "--no-fail-fast", "--workspace", "--exclude", "sim"],
+        // In the profile of the run that follows, so that it is built once.
+        &["test", "--no-fail-fast", "--release", "--package", "sim"],
+    ];
+    let runs: &[&[&str]] = if cargo_arguments.is_empty() { &everything } else { &[&chosen] };
+    let mut figures = Tally::default();
+    for arguments in runs {
+        let run = stream(&mut settings.command(arguments), OUTPUT_OPEN_AFTER_END_MAX, output)?;
+        add(&mut figures, &settle(&run, output));
+    }
+    Ok(figures)
+}
+
+fn simulation_arguments(long: bool) -> [&'static str; 7] {
+    ["run", "--release", "--package", "sim", "--", "--seeds", SEEDS[usize::from(long)]]
+}
+
+/// One test: it holds or it does not. It prints its own story.
+fn simulation(command: &mut Command, output: &mut dyn Write) -> Result<Tally> {
+    let status = command.stdin(Stdio::null()).status().context("cannot start the simulation")?;
+    if status.success() {
+        return Ok(Tally { passed: 1, ..Tally::default() });
+    }
+    say(output, &format!("the simulation failed: {status}"));
+    Ok(Tally { failed: 1, ..Tally::default() })
+}
+
+/// A test for each target. A driver that cannot be built or run is a failure of all of them.
+fn fuzz(settings: &Settings<'_>, output: &mut dyn Write) -> Tally {
+    let names = fuzzing::targets(settings.root).unwrap_or_default();
+    let count = u64::try_from(names.len()).unwrap_or(u64::MAX).max(1);
+    if settings.absent.iter().any(|need| need.package == COMPILER) {
+        say(output, &format!("skipped for want of {COMPILER}: fuzzing of {}", names.join(", ")));
+        return Tally { ignored: count, ..Tally::default() };
+    }
+    let seconds = FUZZ_SECONDS[usize::from(settings.long)];
+    let reports = Driver::build(settings.root).and_then(|driver| driver.run(&names, seconds, fuzzing::show));
+    match reports {
+        Ok(reports) => {
+            let held = reports.iter().filter(|report| report.held).count();
+            let passed = u64::try_from(held).unwrap_or(u64::MAX);
+            Tally { passed, failed: count.saturating_sub(passed), ignored: 0 }
+        }
+        Err(error) => {
+            say(output, &format!("fuzzing failed: {error:#}"));
+            Tally { failed: count, ..Tally::default() }
+        }
+    }
+}
+
+fn add(figures: &mut Tally, more: &Tally) {
+    figures.passed = figures.passed.saturating_add(more.passed);
+    figures.failed = figures.failed.saturating_add(more.failed);
+    figures.ignored = figures.ignored.saturating_add(more.ignored);
 }
 
 /// Installs what is missing when it was asked for and is permitted; tells what stays absent.
@@ -163,19 +275,9 @@ fn count(
     }
 }
 
-/// Prints what is to be known beyond the tests' own output; returns the figures with that taken in.
-fn conclude(run: &Run, skips: &str, in_ci: bool, output: &mut dyn Write) -> Tally {
-    let skips: BTreeSet<&str> = skips.lines().collect();
-    let turned_away = u64::try_from(skips.len()).unwrap_or(u64::MAX);
-    let mut figures = Tally {
-        passed: run.tally.passed.saturating_sub(turned_away),
-        failed: run.tally.failed,
-        ignored: run.tally.ignored.saturating_add(turned_away),
-    };
-    say(output, "");
-    for skip in &skips {
-        say(output, &format!("skipped for want of {skip}"));
-    }
+/// The figures of one `cargo test`, with what went wrong beside its tests.
+fn settle(run: &Run, output: &mut dyn Write) -> Tally {
+    let mut figures = run.tally.clone();
     if run.left_process_behind {
         say(
             output,
@@ -186,6 +288,22 @@ fn conclude(run: &Run, skips: &str, in_ci: bool, output: &mut dyn Write) -> Tall
     if !run.succeeded && figures.failed == 0 {
         say(output, "cargo test failed before or beside the tests; its messages above say why");
         figures.failed += 1;
+    }
+    figures
+}
+
+/// Prints which tests were skipped; returns the figures of the whole run with that taken in.
+fn conclude(done: &Tally, skips: &str, in_ci: bool, output: &mut dyn Write) -> Tally {
+    let skips: BTreeSet<&str> = skips.lines().collect();
+    let turned_away = u64::try_from(skips.len()).unwrap_or(u64::MAX);
+    let mut figures = Tally {
+        passed: done.passed.saturating_sub(turned_away),
+        failed: done.failed,
+        ignored: done.ignored.saturating_add(turned_away),
+    };
+    say(output, "");
+    for skip in &skips {
+        say(output, &format!("skipped for want of {skip}"));
     }
     if in_ci && figures.ignored > 0 {
         say(output, &format!("with CI=true a skipped test is a failure: {} counted so", figures.ignored));

@@ -14,10 +14,18 @@ const LINTS_KEPT: &[(&str, &str, &str)] = &[
     ("clippy", "unimplemented", "deny"),
 ];
 
+/// The one crate with unsafe code: its disk is a table of C functions for SQLite. What the workspace forbids it denies,
+/// so that a module has to expect it; it copies all other lints.
+const DENIES_UNSAFE: &str = "crates/sim/Cargo.toml";
+
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut found: Vec<Finding> =
-        tree.packages().flat_map(|(folder, text)| package(&format!("{folder}Cargo.toml"), text)).collect();
-    match tree.text("Cargo.toml").map(str::parse::<Table>) {
+    let workspace = tree.text("Cargo.toml").map(str::parse::<Table>);
+    let lints = workspace.as_ref().and_then(|read| read.as_ref().ok()).and_then(lints);
+    let mut found: Vec<Finding> = tree
+        .packages()
+        .flat_map(|(folder, text)| package(&format!("{folder}Cargo.toml"), text, lints.as_ref()))
+        .collect();
+    match workspace {
         Some(Ok(manifest)) => {
             found.extend(LINTS_KEPT.iter().filter_map(|lint| workspace_lint(&manifest, *lint)))
         }
@@ -28,12 +36,19 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     found
 }
 
-fn package(path: &str, text: &str) -> Vec<Finding> {
+fn package(path: &str, text: &str, workspace_lints: Option<&Value>) -> Vec<Finding> {
     let Ok(manifest) = text.parse::<Table>() else {
         return vec![Finding::of_file(path, "is not TOML")];
     };
     let mut found = Vec::new();
-    if !takes_from_workspace(manifest.get("lints")) {
+    if path == DENIES_UNSAFE {
+        if manifest.get("lints") != workspace_lints.map(denying_unsafe).as_ref() {
+            found.push(Finding::of_file(
+                path,
+                "copy the workspace's lints, with unsafe_code = \"deny\" and no other difference",
+            ));
+        }
+    } else if !takes_from_workspace(manifest.get("lints")) {
         found.push(Finding::of_file(
             path,
             "write [lints] workspace = true; it forbids unsafe code among others",
@@ -49,6 +64,18 @@ fn package(path: &str, text: &str) -> Vec<Finding> {
         found.push(Finding::of_file(path, "add a description: what the crate is, in one line"));
     }
     found
+}
+
+fn lints(workspace: &Table) -> Option<Value> {
+    workspace.get("workspace")?.get("lints").cloned()
+}
+
+fn denying_unsafe(lints: &Value) -> Value {
+    let mut lints = lints.clone();
+    if let Some(level) = lints.get_mut("rust").and_then(|rust| rust.get_mut("unsafe_code")) {
+        *level = "deny".into();
+    }
+    lints
 }
 
 fn takes_from_workspace(value: Option<&Value>) -> bool {

@@ -94,6 +94,23 @@ fn a_manifest_without_the_workspace_lints_is_found() {
 }
 
 #[test]
+fn the_simulation_copies_the_lints_and_denies_unsafe_code() {
+    let lints = WORKSPACE.replace("[workspace.", "[").replace("forbid", "deny");
+    let manifest = PACKAGE.replace("[lints]\nworkspace = true\n", &lints).replace("switchboard-call", "sim");
+    let check_sim = |manifest: &str, expected: &[&str]| {
+        check_planted(
+            &[("crates/sim/Cargo.toml", manifest), ("crates/sim/src/lib.rs", "//! Sim.\n")],
+            expected,
+        );
+    };
+    check_sim(&manifest, &[]);
+    check_sim(&manifest.replace("\"deny\"", "\"allow\""), &["copy the workspace's lints"]);
+    check_sim(&manifest.replace("todo = \"deny\"\n", ""), &["copy the workspace's lints"]);
+    let elsewhere = manifest.replace("\"sim\"", "\"switchboard-call\"");
+    check_planted(&[("crates/call/Cargo.toml", &elsewhere)], &["[lints] workspace = true"]);
+}
+
+#[test]
 fn a_workspace_that_permits_unsafe_code_is_found() {
     check_planted(&[("Cargo.toml", &WORKSPACE.replace("forbid", "deny"))], &["unsafe_code = \"forbid\""]);
 }

@@ -1,7 +1,7 @@
 //! The files of the workspace: relative paths with `/`, and the text of those that are text.
 //!
-//! Absent: what git ignores (`target`, caches) and hidden folders of other tools are never read; symbolic links are
-//! not followed.
+//! Absent: what git ignores (`target`, caches), inputs that fuzzing made (`corpus`) and hidden folders of other tools are
+//! never read; symbolic links are not followed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 
 /// Larger files are listed but not read.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
-const FOLDERS_SKIPPED: &[&str] = &["target", "__pycache__"];
+const FOLDERS_SKIPPED: &[&str] = &["target", "__pycache__", "corpus"];
 const HIDDEN_READ: &[&str] = &[".ci", ".cargo", ".github"];
 
 /// The files by path. A file that is not UTF-8 text has none.
