@@ -1,0 +1,34 @@
+//! One plan on one thread: with its own log, its own planted flaw, and a net under it for panics.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use switchboard_call::flaw::{Flaw, plant};
+
+use crate::logged::Errors;
+use crate::model::{Promise, Violation};
+use crate::plan::Plan;
+use crate::story::Story;
+use crate::world::{self, Figures, Report};
+
+/// Runs a plan; with a flaw, that one is planted in the product for as long as the run takes.
+#[must_use]
+pub fn run(plan: &Plan, flaw: Option<Flaw>, story: Story) -> Report {
+    let errors = Errors::default();
+    let log = tracing::Dispatch::new(errors.clone());
+    plant(flaw);
+    let plan = plan.clone();
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        tracing::dispatcher::with_default(&log, || world::run(plan, story, errors))
+    }));
+    plant(None);
+    caught.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let how = format!("a panic: {}", text.unwrap_or_default());
+        Report {
+            broken: Some(Violation::new(Promise::Works, how)),
+            story: Vec::new(),
+            figures: Figures::default(),
+        }
+    })
+}
