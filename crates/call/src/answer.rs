@@ -92,8 +92,8 @@ pub enum TransientCause {
 pub enum Settles {
     /// The call has ended; the slot may go on.
     Ended,
-    /// Not executed under this id and never will be; the session is spoilt, send anew from a new one.
-    EndedSessionCopied,
+    /// Not executed under this id and never will be; the session is spoilt, go on under the id's successor.
+    Elsewhere,
     /// Never again, perhaps already: ask for the outcome.
     AskOutcome,
     /// The session must stop; a person must look.
@@ -139,7 +139,7 @@ impl Answer {
             Self::Done(_) | Self::Refused(_) | Self::Cancelled | Self::TooLate | Self::Expired => {
                 Settles::Ended
             }
-            Self::CopiedJournal => Settles::EndedSessionCopied,
+            Self::CopiedJournal => Settles::Elsewhere,
             Self::CallIdReused | Self::Superseded | Self::Forgotten => Settles::AskOutcome,
             Self::Gap | Self::NotYours | Self::WrongStore => Settles::StopSession,
             Self::Door(_) => Settles::CancelIt,

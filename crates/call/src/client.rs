@@ -138,6 +138,7 @@ impl Machine {
             next_key: 0,
             body_bytes: 0,
         };
+        // A clean end of this process must not make the sessions of a crashed one fit for new calls.
         let crashed_with: Vec<SessionId> = recovered
             .sessions
             .iter()
@@ -148,7 +149,6 @@ impl Machine {
         let handed_over = std::mem::take(&mut machine.outputs);
         // First, and durable soon: it asks for the room that recovered calls need before they are sent
         // again, and what follows can vouch for the header.
-        // A clean end of this process must not make the sessions of a crashed one fit for new calls.
         let stopped = crashed_with.into_iter().map(|session| Entry::Stopped { session });
         let entries: Vec<Entry<'_>> = std::iter::once(Entry::Opened).chain(stopped).collect();
         machine.journal_then(&entries.iter().collect::<Vec<_>>(), Waiting::Nothing);

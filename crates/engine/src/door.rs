@@ -16,7 +16,7 @@ use switchboard_store::{Digest, Meta, Snapshot, Store, StoreError, Writer};
 
 use crate::batch::{Job, Task, Verdict, chain};
 use crate::digest::{DigestKeys, nonce_tag};
-use crate::housekeeping::keep_house;
+use crate::housekeeping::{Kept, keep_house};
 use crate::in_hand::{Attached, InHand};
 use crate::limits::{
     COLLECT_BATCHES_MAX, COPIES_PER_CALL_MAX, FAULT_RETRY_MS, OVERLOADED_RETRY_MS, SHUTDOWN_RETRY_MS,
@@ -182,7 +182,12 @@ impl Engine {
         let now_us = (self.inner.clock)();
         let mut deleted = 0;
         for uptime_ms in std::iter::once(uptime_ms).chain(std::iter::repeat(0)).take(COLLECT_BATCHES_MAX) {
-            let kept = self.inner.with_writer(|writer| keep_house(writer, now_us, uptime_ms))?;
+            let closing = &self.inner.closing;
+            let kept = self.inner.with_writer(|writer| match closing.load(Ordering::SeqCst) {
+                // Nothing is written any more once the log was folded.
+                true => Ok(Kept::default()),
+                false => keep_house(writer, now_us, uptime_ms),
+            })?;
             deleted += kept.deleted;
             if !kept.more {
                 break;
@@ -344,6 +349,9 @@ impl Inner {
                 Err(Answer::door(DoorCause::OverLimit, text))
             }
             Err(error) => {
+                if writer::is_fatal(&error) {
+                    self.end_process(&error);
+                }
                 tracing::warn!(call = %id, error = chain(&error), "a slot could not be looked up");
                 Err(Answer::transient(TransientCause::StoreUnavailable, STORE_RETRY_MS))
             }

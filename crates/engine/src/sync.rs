@@ -1,4 +1,4 @@
-//! Where the rooms that threads share ([`super::role`], [`super::pool`], [`super::in_hand`]) take their
+//! Where the rooms that threads share ([`super::role`], [`super::prepare`], [`super::in_hand`]) take their
 //! primitives from. Their tests compile the same files once more under a parent whose `sync` is a schedule
 //! explorer's, so a primitive that is missing here is one that is not explored.
 

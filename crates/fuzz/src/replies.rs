@@ -35,8 +35,8 @@ fn answer(body: &[u8]) {
     assert_eq!(answer.is_recorded(), answer.code() < 10);
     let ends = End::of(answer.clone()).is_some();
     let expected = match answer.settles() {
-        Settles::Ended | Settles::EndedSessionCopied | Settles::CancelIt => true,
-        Settles::AskOutcome | Settles::StopSession | Settles::TryAgain => false,
+        Settles::Ended | Settles::CancelIt => true,
+        Settles::Elsewhere | Settles::AskOutcome | Settles::StopSession | Settles::TryAgain => false,
     };
     assert_eq!(ends, expected, "code {}", answer.code());
     if let Answer::Done(reply) | Answer::Refused(reply) = &answer {

@@ -4,7 +4,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -20,7 +20,8 @@ pub(crate) struct Reserve {
 
 impl Reserve {
     pub(crate) fn at(path: PathBuf) -> Self {
-        let kept = path.exists();
+        // A file without its room, as a killed process or a sparse copy leaves it, keeps nothing.
+        let kept = fs::metadata(&path).is_ok_and(|facts| facts.blocks() * 512 >= RESERVE_BYTES);
         Self { path, kept }
     }
 

@@ -3,7 +3,7 @@
 //! is dropped. Absent: how an end becomes durable.
 
 use super::Machine;
-use super::calls::{Stage, Ticket};
+use super::calls::{Call, Stage, Ticket};
 use super::config::CallKey;
 use super::output::{Alarm, End, Output, Unresolved};
 use super::questions::retry_ms;
@@ -102,7 +102,8 @@ impl Machine {
         let successor = id.successor(ticket.nonce);
         call.ticket = Some(Ticket { id: successor, previous: ReplyHash::NONE, replaces: Some(id), ..ticket });
         call.stage = Stage::Journalling;
-        (call.copies, call.first_connection, call.recovered) = (0, None, false);
+        // A copy of the journal may have sent it before.
+        (call.copies, call.first_connection, call.recovered) = (1, None, false);
         (call.door, call.cancel_door) = (None, None);
         self.by_id.remove(&id);
         self.by_id.insert(successor, key);
@@ -139,7 +140,8 @@ impl Machine {
     }
 
     pub(super) fn outcome_of_call(&mut self, key: CallKey, id: CallId, outcome: &Outcome) {
-        let Some(Stage::Asking(why)) = self.calls.get(&key).map(|call| &call.stage) else {
+        let of_this_id = |call: &&Call| call.ticket.is_some_and(|ticket| ticket.id == id);
+        let Some(Stage::Asking(why)) = self.calls.get(&key).filter(of_this_id).map(|call| &call.stage) else {
             return;
         };
         let why = why.clone();

@@ -149,7 +149,7 @@ impl Machine {
                 self.arm_read(key);
             }
             Settles::Ended
-            | Settles::EndedSessionCopied
+            | Settles::Elsewhere
             | Settles::AskOutcome
             | Settles::StopSession
             | Settles::CancelIt => {

@@ -180,6 +180,12 @@ impl Story {
                     return Err("a call that was begun twice");
                 }
                 self.open.insert(self.told, call.to_opened());
+                // The session of a successor is used for nothing else.
+                if let Some(session) = self.sessions.get_mut(&call.id.session)
+                    && call.replaces.is_some()
+                {
+                    session.stopped = true;
+                }
             }
             Entry::CancelWanted { id } => {
                 if let Some(call) = self.open_at.get(&id).and_then(|at| self.open.get_mut(at)) {

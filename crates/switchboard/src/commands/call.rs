@@ -239,7 +239,9 @@ async fn settle_with(on: &Invocation, caller: &Caller, held: &Held, means: Means
         let client = client.clone();
         ends.spawn(async move { (id, end_of(&client, id, means).await) });
     }
-    for settled in client.recovered().await?.answered {
+    // What ends meanwhile is shown by whoever waits for it.
+    let earlier = client.recovered().await?.answered.into_iter();
+    for settled in earlier.filter(|settled| !held.open.contains(&settled.id)) {
         show(on, client, settled).await?;
     }
     caller.reached().await?;

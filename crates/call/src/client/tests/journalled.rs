@@ -239,6 +239,32 @@ fn a_copied_journal_is_found_out_and_neither_call_is_lost() {
 }
 
 #[test]
+fn the_session_of_a_successor_is_used_for_nothing_else() {
+    let mut pair = Pair::durable();
+    pair.server.scripted = [Some(Answer::CopiedJournal)].into();
+    pair.begin("a");
+    pair.settle_all();
+    let successor = pair.id("a").session;
+    pair.client.acknowledge(pair.id("a"));
+    pair.client.close(pair.now_ms);
+    pair.drive(pair.now_ms + 100);
+    pair.restart();
+    pair.begin("b");
+    pair.settle_all();
+    assert_ne!(pair.id("b").session, successor);
+}
+
+#[test]
+fn a_successor_that_is_turned_away_may_have_been_executed_by_a_copy() {
+    let mut pair = Pair::durable();
+    let refused = || Some(Answer::door(crate::answer::DoorCause::NotPermitted, "no"));
+    pair.server.scripted = [Some(Answer::CopiedJournal), refused(), refused()].into();
+    pair.begin("a");
+    pair.drive(pair.now_ms + 1_000);
+    assert!(matches!(pair.unresolved().as_slice(), [Unresolved::TurnedAway(_)]), "{:?}", pair.unresolved());
+}
+
+#[test]
 fn a_cancel_from_a_copied_journal_is_not_told_the_reply_of_the_other_call() {
     let mut first = Pair::durable();
     first.begin("a");

@@ -87,7 +87,7 @@ pub(super) fn outcome(id: CallId, outcome: &Outcome) -> Shown {
         ),
         Outcome::CopiedJournal => Shown::known(
             "copied_journal",
-            "never executed under this id: its journal was copied, find the copy and remove it",
+            "never executed under this id: its journal was copied, and it may have gone on under another id. Find the copy and remove it",
         ),
         Outcome::NotYours => {
             Shown::unknown("not_yours", "it belongs to somebody else; ask as that user or as the operator")
