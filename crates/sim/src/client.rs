@@ -27,6 +27,9 @@ const JOURNAL: &str = "journal";
 /// After a stop that only a person can mend, somebody starts the client again, in microseconds.
 const MENDED_AFTER_US: u64 = 5_000_000;
 
+/// So much sleep lets rows be collected, in microseconds.
+const AGES_US: u64 = 14 * 24 * 3_600_000_000;
+
 /// Which end a process comes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Death {
@@ -58,6 +61,8 @@ pub struct Client {
     doubts: u64,
     /// Its open calls belong to a store that is gone.
     is_stranded: bool,
+    /// Its last process was told to end in order.
+    closed: bool,
     /// Its journal was synced since it was made.
     has_synced: bool,
     /// Sessions that the process before this one used.
@@ -111,6 +116,7 @@ impl Client {
             heard_lost: Vec::new(),
             doubts: 0,
             is_stranded: false,
+            closed: false,
             has_synced: false,
             last_sessions: BTreeSet::new(),
             old_sessions: BTreeSet::new(),
@@ -141,10 +147,11 @@ impl Client {
         self.doubts
     }
 
-    /// Whether it was told that the store lost this call.
+    /// Whether it was told that the store lost one of these calls, or what came before it in its slot.
     #[must_use]
-    pub fn heard_of_loss(&self) -> bool {
-        !self.heard_lost.is_empty()
+    pub fn heard_of_loss(&self, lost: &[CallId]) -> bool {
+        let place = |id: &CallId| (id.session, id.slot);
+        self.heard_lost.iter().any(|heard| lost.iter().any(|id| place(id) == place(heard)))
     }
 
     /// The bytes of its journal.
@@ -178,7 +185,8 @@ impl Client {
         };
         self.lives += 1;
         let last_sessions = std::mem::take(&mut self.last_sessions);
-        if !recovered.clean {
+        let ended_in_order = std::mem::replace(&mut self.closed, false) && recovered.clean;
+        if !ended_in_order {
             self.old_sessions.extend(last_sessions);
         }
         let (open, answered) = (recovered.open.len(), recovered.answered.len());
@@ -443,7 +451,10 @@ impl Client {
             | Unresolved::TurnedAway(_) => {
                 self.doubts += 1;
                 let client = self.index;
-                if !scene.plan.may_leave_doubt() {
+                // A session that has grown old is forgotten.
+                let aged = scene.slept_us >= AGES_US && matches!(why, Unresolved::Forgotten);
+                scene.model.wishes.doubted(id);
+                if !scene.doubt && !aged {
                     let how = format!("client {client} can never learn what became of {id}: {why}");
                     scene.require(Err(Violation::new(Promise::Settles, how)));
                 }
@@ -533,7 +544,7 @@ impl Client {
     /// The application ends in order; it starts again after `down_us`.
     pub fn close(&mut self, scene: &mut Scene, down_us: u64) {
         if self.life.is_some() {
-            self.closes_for_us = Some(down_us);
+            (self.closes_for_us, self.closed) = (Some(down_us), true);
             self.with_machine(scene, |machine, now_ms| machine.close(now_ms));
         }
     }

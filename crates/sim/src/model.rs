@@ -156,7 +156,8 @@ impl Model {
     /// When it is not.
     pub fn prove(&mut self) -> Verdict {
         let calls = &self.facts[0].calls;
-        self.wishes.prove(|id| calls.was_asked(id))
+        let elsewhere = &self.facts[1].calls;
+        self.wishes.prove(|id| calls.was_asked(id) || !elsewhere.was_asked(id))
     }
 
     /// Takes in the rows that were committed since the last look.
@@ -176,7 +177,8 @@ impl Model {
                 self.wishes.took_effect(intent, call)?;
             }
         }
-        ledger.compare(accounts)
+        ledger.compare(accounts)?;
+        calls.nothing_is_due()
     }
 
     /// The whole ledger, read again after a crash: nothing that was there may be gone.

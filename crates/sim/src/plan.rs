@@ -195,14 +195,6 @@ impl Plan {
         plan
     }
 
-    /// Whether something in it makes it possible that a client can never learn the outcome of a call: its journal or
-    /// the store was put back, or somebody else uses its call ids.
-    #[must_use]
-    pub fn may_leave_doubt(&self) -> bool {
-        self.rogue.is_some_and(|rogue| rogue.forges)
-            || self.faults.iter().any(|fault| fault.what.may_leave_doubt())
-    }
-
     /// Whether a client can forget what it did.
     #[must_use]
     pub fn may_forget(&self, client: usize) -> bool {
@@ -237,6 +229,7 @@ impl Plan {
     fn draw(&self, kind: Kind, at_ms: u64, chance: &mut Chance) -> Vec<Fault> {
         let client = chance.index(self.clients.len());
         let other = chance.index(self.clients.len());
+        let alike = self.clients[client].principal == self.clients[other].principal;
         let node = chance.index(self.nodes);
         let down_ms = *chance.pick(&[0, 10, 300, 2_000, 20_000]);
         let ms = *chance.pick(&[5, 200, 3_000, 30_000, 200_000]);
@@ -262,7 +255,7 @@ impl Plan {
             Kind::DiskFails => one(disk_fails(chance)),
             Kind::DiskFull => one(What::DiskFull { ms, free_bytes: chance.below(60_000) }),
             Kind::DyingDisk => {
-                let after_ms = at_ms + chance.between(1_000, 6_000);
+                let after_ms = (at_ms + chance.between(1_000, 6_000)).min(self.load_ms - 1);
                 let (failure, after) = (*chance.pick(&[Failure::Io, Failure::SyncLost]), 0);
                 let fails = What::DiskFails { operation: Operation::Sync, failure, after, times: 1 };
                 let cut = What::CutPower { down_ms };
@@ -282,13 +275,14 @@ impl Plan {
             Kind::Partition => one(What::Partition { client, node, ms }),
             Kind::Nap => one(What::Nap { ms: *chance.pick(&[HOUR_MS, DAY_MS, 9 * DAY_MS, 31 * DAY_MS]) }),
             Kind::RestoreJournal => earlier(kept(client), on(client, OfClient::RestoreJournal { down_ms })),
+            Kind::CopyJournal if client == other || !alike => Vec::new(),
             Kind::CopyJournal => {
                 earlier(kept(client), on(other, OfClient::CopyJournal { from: client, down_ms }))
             }
             Kind::LoseJournal => of(OfClient::LoseJournal { down_ms }),
             Kind::RotJournal => of(OfClient::RotJournal { down_ms }),
             Kind::Restore => earlier(What::Backup, What::Restore { down_ms }),
-            Kind::OtherStore => one(What::OtherStore { ms }),
+            Kind::OtherStore => one(What::OtherStore { ms: ms.max(1_000) }),
         }
     }
 }
@@ -487,12 +481,11 @@ impl Weather {
 }
 
 impl What {
-    fn may_leave_doubt(&self) -> bool {
+    /// Whether a client may never learn the outcome of a call after it: its journal or the store was put back.
+    #[must_use]
+    pub fn may_leave_doubt(&self) -> bool {
         match self {
-            // Sessions grow old: their calls may be forgotten before the client asks.
-            Self::Restore { .. } | Self::OtherStore { .. } | Self::Nap { .. } | Self::NodeClock { .. } => {
-                true
-            }
+            Self::Restore { .. } | Self::OtherStore { .. } => true,
             Self::OfClient { what, .. } => matches!(
                 what,
                 OfClient::RestoreJournal { .. } | OfClient::CopyJournal { .. } | OfClient::RotJournal { .. }
@@ -502,6 +495,8 @@ impl What {
             | Self::CutPowerAmid { .. }
             | Self::RestartNode { .. }
             | Self::PauseNode { .. }
+            | Self::NodeClock { .. }
+            | Self::Nap { .. }
             | Self::DiskFails { .. }
             | Self::DiskFull { .. }
             | Self::RulesPanic { .. }

@@ -123,6 +123,9 @@ pub struct Scene {
     pub counts: BTreeMap<&'static str, u64>,
     /// The faults have stopped: nobody begins anything new, everything must settle.
     pub calm: bool,
+    /// From now on a client may never learn the outcome of a call: a journal or the store was put back, or somebody
+    /// else uses its call ids.
+    pub doubt: bool,
     /// The store that the nodes serve: 0, or 1 while another one stands in its place.
     pub store: usize,
     /// Its rows can be looked at: some node serves it.
@@ -147,6 +150,7 @@ impl Scene {
             story,
             counts: BTreeMap::new(),
             calm: false,
+            doubt: false,
             store: 0,
             store_visible: false,
             overheard: VecDeque::new(),

@@ -468,9 +468,10 @@ impl World {
         let off = self.disks[self.scene.store].is_off();
         for line in self.errors.take() {
             let lost_bytes = line.starts_with("the store cannot be trusted any more") && self.disk_lost_bytes;
-            let struck = (line.starts_with("a rule panicked") || line.starts_with("a rule failed"))
-                && self.rules_struck;
-            if !(off || lost_bytes || struck) {
+            let struck = self.rules_struck && line.starts_with("a rule panicked")
+                || line.starts_with("a rule failed") && line.contains("as it was told to");
+            let powerless = off && (line.starts_with("the store cannot be trusted") || line.starts_with("a rule failed"));
+            if !(powerless || lost_bytes || struck) {
                 self.scene.require(Err(Violation::new(Promise::QuietLog, line)));
             }
         }
@@ -482,6 +483,7 @@ impl World {
             return;
         }
         self.rogue_tries += 1;
+        self.scene.doubt |= plan.forges;
         if let Some(attempt) = rogue::attempt(&mut self.scene, &mut self.rogue) {
             let node = self.rogue.index(self.nodes.len());
             let nobody = self.clients.len();
@@ -529,7 +531,7 @@ impl World {
         Report {
             broken: self.scene.broken().cloned(),
             figures: Figures {
-                simulated_us: self.scene.now_us,
+                simulated_us: self.scene.now_us - self.scene.slept_us,
                 calls: self.scene.model.wishes.count(),
                 effects: self.scene.model.wishes.effects(),
                 replays,

@@ -39,6 +39,8 @@ pub struct Calls {
     slots: BTreeMap<(SessionId, Slot), CallId>,
     owners: BTreeMap<SessionId, Principal>,
     effects: BTreeSet<CallId>,
+    /// Said to be done, and to be found in the ledger at the next look.
+    due: BTreeSet<CallId>,
     horizon_ms: u64,
     /// Answers that repeated a recorded one.
     replays: u64,
@@ -151,7 +153,24 @@ impl Calls {
             let how = format!("{id}, born at {}, was executed below the horizon", id.session.birth_ms());
             return Err(broken(Promise::Horizon, how));
         }
-        Ok(())
+        let recorded = self.recorded.get(&id).map(|recorded| Answer::from_bytes(&recorded.answer));
+        match recorded {
+            None | Some(Ok(Answer::Done(_))) => Ok(()),
+            Some(said) => {
+                let how = format!("{id} took effect after it was answered {said:?}");
+                Err(broken(Promise::NeverMeansNever, how))
+            }
+        }
+    }
+
+    /// All rows are known: whatever was said to be done has its effect.
+    pub(super) fn nothing_is_due(&mut self) -> Verdict {
+        match std::mem::take(&mut self.due).into_iter().find(|id| !self.effects.contains(id)) {
+            Some(id) => {
+                Err(broken(Promise::Durable, format!("{id} was said to be done, and is not in the ledger")))
+            }
+            None => Ok(()),
+        }
     }
 
     /// What was recorded since these facts were kept.
@@ -176,22 +195,29 @@ impl Calls {
 
     /// A recorded answer goes out: the first of its id, or a copy.
     fn repeats(&mut self, id: CallId, principal: Principal, asked: Option<Asked>, answer: &[u8]) -> Verdict {
-        let of_cancel = asked.is_none();
+        let by_operator = asked.is_none() && principal.is_operator();
         let cancelled = answer == Answer::Cancelled.to_bytes();
         match self.owners.get(&id.session) {
-            Some(owner) if *owner != principal && !cancelled && !(of_cancel && principal.is_operator()) => {
+            Some(owner) if *owner != principal && !by_operator => {
                 let how = format!("{principal} was given the answer to {id} of {owner}");
                 return Err(broken(Promise::OwnersOnly, how));
             }
             Some(_) => {}
             // An operator's cancel leaves a session to its owner, whoever that will be.
-            None if cancelled => {}
+            None if cancelled || by_operator => {}
             None => {
                 self.owners.insert(id.session, principal);
             }
         }
         if !self.recorded.contains_key(&id) {
             self.first_of_its_slot(id, asked.as_ref())?;
+            let done = matches!(Answer::from_bytes(answer), Ok(Answer::Done(_)));
+            if done {
+                self.due.insert(id);
+            } else if self.effects.contains(&id) {
+                let how = format!("{id} took effect, and is said not to have been done");
+                return Err(broken(Promise::Truth, how));
+            }
             let recorded = Recorded { answer: answer.to_vec(), command: asked };
             self.recorded.insert(id, recorded);
             self.slots.insert((id.session, id.slot), id);
@@ -286,7 +312,7 @@ impl Calls {
             ))
         };
         match outcome {
-            Outcome::Done(_)
+            Outcome::Done(_) | Outcome::Cancelled
                 if owner.is_some_and(|owner| *owner != principal) && !principal.is_operator() =>
             {
                 Err(broken(Promise::OwnersOnly, format!("{principal} was told the outcome of {id}")))
@@ -296,6 +322,8 @@ impl Calls {
             }
             Outcome::Cancelled if recorded.answer != Answer::Cancelled.to_bytes() => lie(),
             Outcome::NotYet | Outcome::Expired if is_last => lie(),
+            Outcome::Forgotten if id.session.birth_ms() >= self.horizon_ms.saturating_sub(COLLECT_LAG_MS) => lie(),
+            Outcome::NotYours if owner == Some(&principal) => lie(),
             Outcome::Done(_)
             | Outcome::Cancelled
             | Outcome::NotYet

@@ -23,6 +23,8 @@ struct Wish {
     unsent: bool,
     /// Who wished it, unless it came from nobody's application.
     client: Option<usize>,
+    /// Its client lost its memory, or can never learn.
+    excused: bool,
     /// How often each client handed an answer over as new.
     handed_over: BTreeMap<usize, u32>,
     /// Ids under which the application was told an answer.
@@ -148,13 +150,25 @@ impl Wishes {
         }
     }
 
-    /// A client's journal was put back: what it is told from here on may repeat or contradict what was told before.
+    /// A client lost its memory: what was open then may never be answered, what was handed over may be again.
     pub fn forgot(&mut self, client: usize) {
         for wish in self.all.values_mut() {
             wish.handed_over.remove(&client);
-            if wish.client == Some(client) {
-                wish.never = None;
-            }
+            wish.excused |= wish.client == Some(client);
+        }
+    }
+
+    /// A journal from earlier is in use: a call that was turned away, or never sent, may be sent after all.
+    pub fn may_return(&mut self) {
+        for wish in self.all.values_mut() {
+            wish.never = None;
+        }
+    }
+
+    /// The outcome of this call can never be learnt.
+    pub fn doubted(&mut self, id: CallId) {
+        for wish in self.all.values_mut().filter(|wish| wish.sent.contains(&id)) {
+            wish.excused = true;
         }
     }
 
@@ -188,7 +202,7 @@ impl Wishes {
     /// When one was not.
     pub fn all_answered(&self, client: usize) -> Verdict {
         let waits = |wish: &&Wish| {
-            wish.client == Some(client) && !wish.sent.is_empty() && wish.told.is_empty() && !wish.unsent
+            wish.client == Some(client) && !wish.sent.is_empty() && wish.told.is_empty() && !wish.unsent && !wish.excused
         };
         match self.all.iter().find(|(_, wish)| waits(wish)) {
             Some((intent, wish)) => {

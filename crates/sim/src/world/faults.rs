@@ -20,6 +20,7 @@ impl World {
     }
 
     pub(super) fn inflict(&mut self, fault: Fault) {
+        self.scene.doubt |= fault.what.may_leave_doubt();
         match fault.what {
             What::KillNode { node, down_ms } => self.kill_node(node, down_ms),
             What::CutPower { down_ms } => self.cut_power(down_ms),
@@ -114,10 +115,7 @@ impl World {
         self.end_client(client, Death::Killed, down_ms);
         self.clients[client].replace_journal(journal.as_deref());
         self.scene.model.wishes.forgot(client);
-        // The owner of a copied journal meets its calls too.
-        for other in 0..self.clients.len() {
-            self.scene.model.wishes.forgot(other);
-        }
+        self.scene.model.wishes.may_return();
     }
 
     pub(super) fn kill_node(&mut self, node: usize, down_ms: u64) {
