@@ -66,8 +66,7 @@ fn flaw(name: &str) -> Result<Flaw, String> {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // A panic inside a run is a broken promise and told as one; the default message would come between.
-    std::panic::set_hook(Box::new(|_| {}));
+    trial::silence_panics();
     let held = if let Some(seed) = arguments.seed {
         one(&arguments, seed)
     } else if arguments.flaws {

@@ -183,10 +183,10 @@ impl Node {
         self.life.as_ref().map(|life| &life.engine)
     }
 
-    /// Starts a process over the store on this disk.
-    pub fn start(&mut self, scene: &mut Scene, disk: &Disk) {
+    /// Starts a process over the store on this disk; tells why it cannot.
+    pub fn start(&mut self, scene: &mut Scene, disk: &Disk) -> Option<String> {
         if self.life.is_some() || disk.is_off() {
-            return;
+            return None;
         }
         let node = self.index;
         self.set_clock(scene);
@@ -195,10 +195,12 @@ impl Node {
                 scene.tell(|| format!("node {node}    starts (life {})", life.number));
                 scene.after(HOUSE_US, Event::NodeKeepsHouse { node, life: life.number });
                 self.life = Some(life);
+                None
             }
             Err(why) => {
                 scene.tell(|| format!("node {node}    cannot start: {why}"));
                 scene.after(TRY_AGAIN_US, Event::NodeStarts { node });
+                Some(why)
             }
         }
     }

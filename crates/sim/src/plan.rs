@@ -379,10 +379,10 @@ impl Kind {
             Self::KillNode | Self::CutPower | Self::CutPowerAmid | Self::KillClient => 0.4,
             Self::CutClientPower | Self::DiskFails | Self::Partition | Self::CloseClient => 0.3,
             Self::RestartNode | Self::PauseNode | Self::PauseClient | Self::DiskFull => 0.25,
+            Self::CopyJournal => 0.35,
             Self::NodeClock
             | Self::Nap
             | Self::JournalFails
-            | Self::CopyJournal
             | Self::DyingDisk
             | Self::RulesPanic
             | Self::RulesFail => 0.15,

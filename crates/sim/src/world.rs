@@ -4,14 +4,14 @@
 mod faults;
 mod finale;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use switchboard_call::frame::ClientFrame;
 use switchboard_call::id::CallId;
 
 use crate::chance::Chance;
 use crate::client::Client;
-use crate::disk::Disk;
+use crate::disk::{Disk, Operation};
 use crate::eye::Eye;
 use crate::logged::Errors;
 use crate::model::{Facts, Promise, Violation};
@@ -50,8 +50,10 @@ pub struct World {
     rogue_frames: Vec<(LinkId, Vec<ClientFrame>)>,
     /// A copy of the store that somebody kept, and what was true then.
     backup: Option<Facts>,
-    /// A fault of the disk that the next batch meets.
-    disk_fault: Option<Fault>,
+    /// Faults of the disk that the next work on it meets.
+    disk_faults: VecDeque<Fault>,
+    /// By how much the horizon may have risen since it was looked at, in milliseconds.
+    rise_ms_max: u64,
     /// Faults of the disk that explain that a node ends itself.
     disk_lost_bytes: bool,
     /// Rules were told to panic or to fail.
@@ -133,7 +135,8 @@ impl World {
             rogue_tries: 0,
             rogue_frames: Vec::new(),
             backup: None,
-            disk_fault: None,
+            disk_faults: VecDeque::new(),
+            rise_ms_max: 0,
             disk_lost_bytes: false,
             rules_struck: false,
             lost: Vec::new(),
@@ -218,7 +221,10 @@ impl World {
                 if !self.scene.calm {
                     let fault = self.scene.plan.faults[index];
                     self.scene.tell(|| format!("FAULT   {:?}", fault.what));
-                    self.scene.count(fault.what.name());
+                    // One that the disk meets is counted when it strikes.
+                    if !matches!(fault.what, What::DiskFails { .. }) {
+                        self.scene.count(fault.what.name());
+                    }
                     self.inflict(fault);
                     self.schedule_fault(index + 1);
                 }
@@ -313,9 +319,12 @@ impl World {
             Event::NodeRuns { .. } => self.run_node(index),
             Event::NodeWakes { link, .. } => node.wake(&mut self.scene, link),
             Event::NodeKeepsHouse { .. } => {
-                let (rise_ms_max, done) = node.keep_house(&mut self.scene);
+                let ((rise_ms_max, done), cut) =
+                    self.under_fault(|world| world.nodes[index].keep_house(&mut world.scene));
+                self.rise_ms_max += rise_ms_max;
                 self.take_in(index, done);
-                self.look_at_horizon(rise_ms_max);
+                self.look_at_horizon();
+                self.lose_power(cut);
             }
             Event::ClientStarts { .. }
             | Event::ClientWakes { .. }
@@ -335,16 +344,43 @@ impl World {
 
     /// One batch, or several, of a node; this is where faults of the disk strike.
     fn run_node(&mut self, index: usize) {
-        let fault = self.disk_fault.take();
-        if let Some(fault) = fault {
-            self.arm_disk(fault.what);
-        }
-        let done = self.nodes[index].run(&mut self.scene);
-        self.disks[self.scene.store].clear_faults();
+        let (done, cut) = self.under_fault(|world| world.nodes[index].run(&mut world.scene));
         self.take_in(index, done);
-        if let Some(Fault { what: What::CutPowerAmid { down_ms, .. }, .. }) = fault {
+        self.lose_power(cut);
+    }
+
+    /// Does something with the store's disk, which meets the next fault meanwhile; one that does not strike stays for
+    /// the next time. Also tells for how long the power is to go then, in milliseconds.
+    fn under_fault<T>(&mut self, step: impl FnOnce(&mut Self) -> T) -> (T, Option<u64>) {
+        let store = self.scene.store;
+        let Some(fault) = self.disk_faults.pop_front() else { return (step(self), None) };
+        let before = self.strikes();
+        self.arm_disk(fault.what);
+        let result = step(self);
+        self.disks[store].clear_faults();
+        if let What::CutPowerAmid { down_ms, .. } = fault.what {
+            return (result, Some(down_ms));
+        }
+        if self.strikes() > before {
+            let is_sync = matches!(fault.what, What::DiskFails { operation: Operation::Sync, .. });
+            self.disk_lost_bytes |= is_sync;
+            self.scene.count("store error");
+        } else {
+            self.disk_faults.push_front(fault);
+        }
+        (result, None)
+    }
+
+    fn lose_power(&mut self, cut: Option<u64>) {
+        if let Some(down_ms) = cut {
             self.cut_power(down_ms);
         }
+    }
+
+    /// How often a fault of the store's disk struck so far, a full disk among them.
+    fn strikes(&self) -> u64 {
+        let counts = self.disks[self.scene.store].counts();
+        counts.faults.values().sum::<u64>() + counts.refused_full
     }
 
     /// What a node did becomes known, and its answers leave; a dead one is replaced.
@@ -376,9 +412,15 @@ impl World {
     fn start_node(&mut self, index: usize) {
         let store = self.scene.store;
         let was_down = !self.nodes.iter().any(Node::is_up);
-        self.nodes[index].start(&mut self.scene, &self.disks[store]);
-        if !self.nodes[index].is_up() || !was_down {
-            return;
+        let before = self.strikes();
+        let (failed, cut) =
+            self.under_fault(|world| world.nodes[index].start(&mut world.scene, &world.disks[store]));
+        if let Some(why) = failed.filter(|_| cut.is_none() && self.strikes() == before) {
+            let how = format!("node {index} cannot open the store: {why}");
+            self.scene.require(Err(Violation::new(Promise::Works, how)));
+        }
+        if cut.is_some() || !self.nodes[index].is_up() || !was_down {
+            return self.lose_power(cut);
         }
         match Eye::open(&self.disks[store], DATABASE) {
             Ok(eye) => self.eye = Some(eye),
@@ -388,7 +430,7 @@ impl World {
             }
         }
         self.look_again();
-        self.look_at_horizon(0);
+        self.look_at_horizon();
         self.found(index);
         self.audit();
     }
@@ -439,11 +481,16 @@ impl World {
         self.scene.prove();
     }
 
-    fn look_at_horizon(&mut self, rise_ms_max: u64) {
+    fn look_at_horizon(&mut self) {
         let store = self.scene.store;
         let Some(eye) = self.eye.as_ref().filter(|_| !self.disks[store].is_off()) else { return };
         let verdict = match eye.horizon_ms() {
-            Ok(horizon_ms) => self.scene.model.facts_mut(store).calls.horizon(horizon_ms, rise_ms_max),
+            Ok(horizon_ms) => self
+                .scene
+                .model
+                .facts_mut(store)
+                .calls
+                .horizon(horizon_ms, std::mem::take(&mut self.rise_ms_max)),
             Err(error) => Err(Violation::new(Promise::Works, format!("the horizon cannot be read: {error}"))),
         };
         self.scene.require(verdict);
@@ -470,7 +517,8 @@ impl World {
             let lost_bytes = line.starts_with("the store cannot be trusted any more") && self.disk_lost_bytes;
             let struck = self.rules_struck && line.starts_with("a rule panicked")
                 || line.starts_with("a rule failed") && line.contains("as it was told to");
-            let powerless = off && (line.starts_with("the store cannot be trusted") || line.starts_with("a rule failed"));
+            let powerless =
+                off && (line.starts_with("the store cannot be trusted") || line.starts_with("a rule failed"));
             if !(powerless || lost_bytes || struck) {
                 self.scene.require(Err(Violation::new(Promise::QuietLog, line)));
             }

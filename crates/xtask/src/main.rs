@@ -18,8 +18,8 @@ struct Arguments {
 enum Command {
     /// Run every test of the workspace, documentation tests included, then the simulation, then fuzzing.
     ///
-    /// Three stages: `tests` (cargo test), `simulation` (1500 seeds, one test) and `fuzz` (20 seconds for each target, as
-    /// many at a time as there are cores, a test each). With --long 10000 seeds and 120 seconds.
+    /// Three stages: `tests` (cargo test), `simulation` (3000 seeds, one test) and `fuzz` (20 seconds for each target, as
+    /// many at a time as there are cores, a test each). With --long 100000 seeds and 120 seconds.
     ///
     /// Ends with the line `N passed, N failed` (`, N skipped` when some were). Exit status 0 only when something ran
     /// and nothing failed. Needs neither a terminal nor standard input.

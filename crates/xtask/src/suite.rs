@@ -34,7 +34,7 @@ const LINES_IN_FLIGHT_MAX: usize = 1024;
 const OUTPUT_OPEN_AFTER_END_MAX: Duration = Duration::from_secs(10);
 
 /// Seeds of the simulation, and with `--long`.
-const SEEDS: [&str; 2] = ["1500", "10000"];
+const SEEDS: [&str; 2] = ["3000", "100000"];
 /// Seconds for each fuzz target, and with `--long`.
 const FUZZ_SECONDS: [u64; 2] = [20, 120];
 

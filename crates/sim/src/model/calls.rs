@@ -322,7 +322,9 @@ impl Calls {
             }
             Outcome::Cancelled if recorded.answer != Answer::Cancelled.to_bytes() => lie(),
             Outcome::NotYet | Outcome::Expired if is_last => lie(),
-            Outcome::Forgotten if id.session.birth_ms() >= self.horizon_ms.saturating_sub(COLLECT_LAG_MS) => lie(),
+            Outcome::Forgotten if id.session.birth_ms() >= self.horizon_ms.saturating_sub(COLLECT_LAG_MS) => {
+                lie()
+            }
             Outcome::NotYours if owner == Some(&principal) => lie(),
             Outcome::Done(_)
             | Outcome::Cancelled

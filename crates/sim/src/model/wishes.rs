@@ -202,7 +202,11 @@ impl Wishes {
     /// When one was not.
     pub fn all_answered(&self, client: usize) -> Verdict {
         let waits = |wish: &&Wish| {
-            wish.client == Some(client) && !wish.sent.is_empty() && wish.told.is_empty() && !wish.unsent && !wish.excused
+            wish.client == Some(client)
+                && !wish.sent.is_empty()
+                && wish.told.is_empty()
+                && !wish.unsent
+                && !wish.excused
         };
         match self.all.iter().find(|(_, wish)| waits(wish)) {
             Some((intent, wish)) => {

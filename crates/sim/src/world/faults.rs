@@ -2,7 +2,7 @@
 
 use super::World;
 use crate::client::Death;
-use crate::disk::{Failure, Fault as DiskFault, Operation};
+use crate::disk::Fault as DiskFault;
 use crate::node::{DATABASE, Node, START_US};
 use crate::plan::{Fault, OfClient, What};
 use crate::scene::Event;
@@ -24,7 +24,7 @@ impl World {
         match fault.what {
             What::KillNode { node, down_ms } => self.kill_node(node, down_ms),
             What::CutPower { down_ms } => self.cut_power(down_ms),
-            What::CutPowerAmid { .. } | What::DiskFails { .. } => self.disk_fault = Some(fault),
+            What::CutPowerAmid { .. } | What::DiskFails { .. } => self.disk_faults.push_back(fault),
             What::RestartNode { node, down_ms, slots_max, newest } => {
                 (self.nodes[node].slots_max, self.nodes[node].is_newest) = (slots_max, newest);
                 self.restart_node(node, down_ms);
@@ -130,8 +130,11 @@ impl World {
 
     fn restart_node(&mut self, node: usize, down_ms: u64) {
         if self.nodes[node].is_up() {
-            let done = self.nodes[node].drain(&mut self.scene);
+            let (done, cut) = self.under_fault(|world| world.nodes[node].drain(&mut world.scene));
             self.take_in(node, done);
+            if cut.is_some() {
+                return self.lose_power(cut);
+            }
         }
         let others = self.nodes.iter().enumerate().any(|(index, other)| index != node && other.is_up());
         if !others {
@@ -172,7 +175,6 @@ impl World {
         match what {
             What::CutPowerAmid { operations, .. } => disk.cut_power_after(operations),
             What::DiskFails { operation, failure, after, times } => {
-                self.disk_lost_bytes |= operation == Operation::Sync || failure == Failure::SyncLost;
                 disk.inject(DiskFault { operation, after, times, failure });
             }
             What::KillNode { .. }
@@ -254,7 +256,7 @@ impl World {
         self.scene.tell(|| "CALM    the faults have stopped".to_owned());
         self.scene.calm = true;
         self.scene.network.heal();
-        self.disk_fault = None;
+        self.disk_faults.clear();
         for disk in &self.disks {
             disk.clear_faults();
             disk.set_capacity_bytes(None);

@@ -92,9 +92,7 @@ impl World {
     /// Whoever was told something that the store has lost since is told that too.
     /// Unless the rows that could tell have gone with age, or another store made it forget its sessions.
     fn heard(&self, client: usize) -> Result<(), Violation> {
-        let excuses = |fault: &Fault| {
-            matches!(fault.what, What::Nap { .. } | What::OtherStore { .. })
-        };
+        let excuses = |fault: &Fault| matches!(fault.what, What::Nap { .. } | What::OtherStore { .. });
         let excused = self.scene.plan.faults.iter().any(excuses);
         // A late copy may have brought a lost call back.
         let calls = &self.scene.model.facts(0).calls;

@@ -101,7 +101,7 @@ fn arguments_for_cargo_mean_cargo_test_alone() {
     assert_eq!(stages(&request(None, &[])), [Stage::Tests, Stage::Simulation, Stage::Fuzz]);
     assert_eq!(stages(&request(Some(Stage::Fuzz), &[])), [Stage::Fuzz]);
     assert_eq!(stages(&request(None, &["-p", "xtask"])), [Stage::Tests]);
-    assert_eq!(simulation_arguments(true).last(), Some(&"10000"));
+    assert_eq!(simulation_arguments(true).last(), Some(&"100000"));
 }
 
 #[test]
