@@ -198,6 +198,8 @@ impl Node {
                 None
             }
             Err(why) => {
+                // The number of a disk depends on what else this process simulates.
+                let why = why.replace(&disk.path(DATABASE).display().to_string(), DATABASE);
                 scene.tell(|| format!("node {node}    cannot start: {why}"));
                 scene.after(TRY_AGAIN_US, Event::NodeStarts { node });
                 Some(why)
