@@ -26,7 +26,7 @@ mod volume;
 mod tests;
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use fault::{Counts, DiskError, Failure, Fault, Operation};
@@ -139,6 +139,20 @@ impl Disk {
         }
         volume.sync_folder().map_err(|stop| stop.of(Operation::Sync))
     }
+}
+
+/// Writes a file again, the same bytes in place, and syncs it; nothing when there is none.
+///
+/// # Errors
+/// When the disk is off or a fault strikes.
+pub fn write_again(path: &Path) -> std::io::Result<()> {
+    let Some((disk, name)) = path.to_str().and_then(registry::locate) else { return Ok(()) };
+    let mut volume = disk.lock();
+    let Some(file) = volume.file(name) else { return Ok(()) };
+    let bytes = volume.bytes(file).to_vec();
+    let written = volume.write(file, 0, &bytes).map_err(|stop| stop.of(Operation::Write));
+    let synced = written.and_then(|()| volume.sync(file).map_err(|stop| stop.of(Operation::Sync)));
+    synced.map_err(std::io::Error::other)
 }
 
 fn append(volume: &mut Volume, name: &str, bytes: &[u8]) -> Result<(), DiskError> {

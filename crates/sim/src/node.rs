@@ -5,6 +5,7 @@
 //! is held: just as other threads would, it joins the queue and makes one batch.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +18,7 @@ use switchboard_store::{Options, Store};
 
 use crate::chance::Chance;
 use crate::client::principal;
-use crate::disk::{Disk, VFS};
+use crate::disk::{self, Disk, VFS};
 use crate::network::{End, LinkId, Parcel};
 use crate::scene::{Event, Scene};
 use crate::teller::{self, Asked, Trouble};
@@ -208,7 +209,9 @@ impl Node {
     }
 
     fn open(&mut self, scene: &Scene, disk: &Disk) -> Result<Life, String> {
-        let options = Options { vfs: Some(VFS.to_owned()), ..Options::default() };
+        let (vfs, write_again) =
+            (Some(VFS.to_owned()), Some(disk::write_again as fn(&Path) -> std::io::Result<()>));
+        let options = Options { vfs, write_again, ..Options::default() };
         let now_us = self.clock_us.load(Ordering::SeqCst);
         let text = |error: &dyn std::error::Error| {
             error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))

@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod ledger;
 pub mod limits;
+mod log;
 mod meta;
 mod migrations;
 mod open;

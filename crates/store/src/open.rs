@@ -15,7 +15,7 @@ use crate::limits::{
 };
 use crate::migrations::{self, State};
 use crate::reserve::Reserve;
-use crate::{Class, Folder, Meta, Snapshot, StoreError, Tx, backup};
+use crate::{Class, Folder, Meta, Snapshot, StoreError, Tx, backup, log};
 
 /// How sure a commit must be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -34,6 +34,8 @@ pub struct Options {
     pub durability: Durability,
     /// Name of a registered SQLite VFS instead of the operating system's files; the simulation's disk.
     pub vfs: Option<String>,
+    /// With a VFS: writes a file on it again, the same bytes in place, and syncs it.
+    pub write_again: Option<fn(&Path) -> std::io::Result<()>>,
 }
 
 /// The reading side, shared by all threads. Cheap to clone.
@@ -92,6 +94,9 @@ impl Store {
         let located = |error| at_path(error, path);
         if options.vfs.is_none() {
             backup::refuse_interrupted_restore(path)?;
+        }
+        if !planted(Flaw::LeftUnsyncedAtOpen) {
+            log::make_durable(path, options)?;
         }
         let conn = connect(path, options, Role::Writes).map_err(located)?;
         if options.vfs.is_some() || is_small(path) {
