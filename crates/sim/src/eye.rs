@@ -90,6 +90,16 @@ impl Eye {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
+    /// The calls at which the slots stand.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn slots(&self) -> rusqlite::Result<Vec<CallId>> {
+        let mut statement = self.conn.prepare_cached("SELECT session, slot, sequence FROM slot")?;
+        let rows = statement.query_map([], |row| call_id(row, 0))?;
+        rows.collect()
+    }
+
     /// The horizon, in milliseconds since 1970.
     ///
     /// # Errors

@@ -140,11 +140,12 @@ impl Model {
         &mut self.facts[store]
     }
 
-    /// The store was put back to what it was then. Returns the calls that it lost.
-    pub fn put_back(&mut self, store: usize, kept: &Facts) -> Vec<CallId> {
+    /// The store was put back to what it was then; its slots stand at these calls. Returns those that it lost.
+    pub fn put_back(&mut self, store: usize, kept: &Facts, rows: &[CallId]) -> Vec<CallId> {
         let facts = &mut self.facts[store];
-        let lost = facts.calls.lost_since(&kept.calls);
-        facts.calls.put_back(&kept.calls);
+        let mut lost = facts.calls.lost_since(&kept.calls);
+        lost.retain(|id| !rows.contains(id));
+        facts.calls.put_back(&kept.calls, rows);
         facts.ledger = kept.ledger.clone();
         self.wishes.store_lost(&lost);
         lost

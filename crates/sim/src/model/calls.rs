@@ -187,10 +187,20 @@ impl Calls {
             .collect()
     }
 
-    /// The facts of the store are these again; what was asked stays asked.
-    pub(super) fn put_back(&mut self, kept: &Self) {
+    /// The facts of the store are these again; what was asked stays asked. `rows` are the calls at which its slots stand:
+    /// one of them may have been answered only after the facts were kept.
+    pub(super) fn put_back(&mut self, kept: &Self, rows: &[CallId]) {
         let (asked, replays) = (std::mem::take(&mut self.asked), self.replays);
+        let late: Vec<(CallId, Recorded)> = rows
+            .iter()
+            .filter(|id| !kept.recorded.contains_key(*id))
+            .filter_map(|id| Some((*id, self.recorded.remove(id)?)))
+            .collect();
         *self = Self { asked, replays, ..kept.clone() };
+        for (id, recorded) in late {
+            self.slots.insert((id.session, id.slot), id);
+            self.recorded.insert(id, recorded);
+        }
     }
 
     /// A recorded answer goes out: the first of its id, or a copy.

@@ -3,6 +3,7 @@
 use super::World;
 use crate::client::Death;
 use crate::disk::Fault as DiskFault;
+use crate::eye::Eye;
 use crate::node::{DATABASE, Node, START_US};
 use crate::plan::{Fault, OfClient, What};
 use crate::scene::Event;
@@ -224,7 +225,8 @@ impl World {
         let now_s = (START_US + self.scene.now_us) / 1_000_000;
         let raised = generation(disk, DATABASE).unwrap_or(0).max(above) + 1;
         raise_generation(disk, raised.max(now_s));
-        let lost = self.scene.model.put_back(0, &kept);
+        let rows = Eye::open(disk, DATABASE).and_then(|eye| eye.slots()).expect("a backup can be read");
+        let lost = self.scene.model.put_back(0, &kept, &rows);
         self.scene.tell(|| format!("store     is put back; {} calls are lost", lost.len()));
         self.lost.extend(lost);
         for node in 0..self.nodes.len() {
