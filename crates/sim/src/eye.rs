@@ -90,13 +90,13 @@ impl Eye {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// The calls at which the slots stand.
+    /// The calls at which the slots stand, and their answers.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn slots(&self) -> rusqlite::Result<Vec<CallId>> {
-        let mut statement = self.conn.prepare_cached("SELECT session, slot, sequence FROM slot")?;
-        let rows = statement.query_map([], |row| call_id(row, 0))?;
+    pub fn slots(&self) -> rusqlite::Result<Vec<(CallId, Vec<u8>)>> {
+        let mut statement = self.conn.prepare_cached("SELECT session, slot, sequence, answer FROM slot")?;
+        let rows = statement.query_map([], |row| Ok((call_id(row, 0)?, row.get(3)?)))?;
         rows.collect()
     }
 

@@ -141,10 +141,10 @@ impl Model {
     }
 
     /// The store was put back to what it was then; its slots stand at these calls. Returns those that it lost.
-    pub fn put_back(&mut self, store: usize, kept: &Facts, rows: &[CallId]) -> Vec<CallId> {
+    pub fn put_back(&mut self, store: usize, kept: &Facts, rows: &[(CallId, Vec<u8>)]) -> Vec<CallId> {
         let facts = &mut self.facts[store];
         let mut lost = facts.calls.lost_since(&kept.calls);
-        lost.retain(|id| !rows.contains(id));
+        lost.retain(|id| !facts.calls.is_kept(*id, rows));
         facts.calls.put_back(&kept.calls, rows);
         facts.ledger = kept.ledger.clone();
         self.wishes.store_lost(&lost);

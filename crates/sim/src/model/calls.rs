@@ -187,14 +187,21 @@ impl Calls {
             .collect()
     }
 
-    /// The facts of the store are these again; what was asked stays asked. `rows` are the calls at which its slots stand:
-    /// one of them may have been answered only after the facts were kept.
-    pub(super) fn put_back(&mut self, kept: &Self, rows: &[CallId]) {
+    /// Whether one of the rows holds the very answer that was given to the call.
+    pub(super) fn is_kept(&self, id: CallId, rows: &[(CallId, Vec<u8>)]) -> bool {
+        let recorded = self.recorded.get(&id);
+        recorded
+            .is_some_and(|recorded| rows.iter().any(|(row, answer)| *row == id && *answer == recorded.answer))
+    }
+
+    /// The facts of the store are these again; what was asked stays asked. `rows` are the calls at which its slots stand
+    /// and their answers: one of them may have been answered only after the facts were kept.
+    pub(super) fn put_back(&mut self, kept: &Self, rows: &[(CallId, Vec<u8>)]) {
         let (asked, replays) = (std::mem::take(&mut self.asked), self.replays);
         let late: Vec<(CallId, Recorded)> = rows
             .iter()
-            .filter(|id| !kept.recorded.contains_key(*id))
-            .filter_map(|id| Some((*id, self.recorded.remove(id)?)))
+            .filter(|(id, _)| !kept.recorded.contains_key(id) && self.is_kept(*id, rows))
+            .filter_map(|(id, _)| Some((*id, self.recorded.get(id)?.clone())))
             .collect();
         *self = Self { asked, replays, ..kept.clone() };
         for (id, recorded) in late {
