@@ -71,6 +71,24 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether it carries a call, a question or an answer: what a link that loses frames may lose. A handshake that is
+    /// lost would only be a broken connection.
+    #[must_use]
+    pub fn carries_a_call(self) -> bool {
+        match self {
+            Self::Call | Self::Read | Self::Cancel | Self::Outcome | Self::Reply => true,
+            Self::Hello
+            | Self::Welcome
+            | Self::Ping
+            | Self::Pong
+            | Self::Goodbye
+            | Self::Subscribe
+            | Self::Event
+            | Self::Credit
+            | Self::Chunk => false,
+        }
+    }
+
     /// The kind with this byte.
     #[must_use]
     pub fn from_byte(byte: u8) -> Option<Self> {

@@ -262,21 +262,6 @@ fn frame_bytes(bytes: &[u8]) -> Option<usize> {
     Some(HEADER_BYTES + usize::try_from(payload).ok()?)
 }
 
-/// Calls and answers meet the faults of a lossy link; a handshake that is lost would only be a broken connection.
 fn is_at_risk(frame: &[u8]) -> bool {
-    match frame.get(4).copied().and_then(Kind::from_byte) {
-        Some(Kind::Call | Kind::Read | Kind::Cancel | Kind::Outcome | Kind::Reply) => true,
-        Some(
-            Kind::Hello
-            | Kind::Welcome
-            | Kind::Ping
-            | Kind::Pong
-            | Kind::Goodbye
-            | Kind::Subscribe
-            | Kind::Event
-            | Kind::Credit
-            | Kind::Chunk,
-        )
-        | None => false,
-    }
+    frame.get(4).copied().and_then(Kind::from_byte).is_some_and(Kind::carries_a_call)
 }

@@ -36,21 +36,7 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Op
 impl WholeFrame {
     /// Whether the frame carries a call or an answer, and so takes part in the faults.
     pub(super) fn carries_a_call(&self) -> bool {
-        match Kind::from_byte(self.0[4]) {
-            Some(Kind::Call | Kind::Read | Kind::Cancel | Kind::Outcome | Kind::Reply) => true,
-            Some(
-                Kind::Hello
-                | Kind::Welcome
-                | Kind::Ping
-                | Kind::Pong
-                | Kind::Goodbye
-                | Kind::Subscribe
-                | Kind::Event
-                | Kind::Credit
-                | Kind::Chunk,
-            )
-            | None => false,
-        }
+        Kind::from_byte(self.0[4]).is_some_and(Kind::carries_a_call)
     }
 
     /// The call it is about.
