@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use switchboard_call::answer::{Answer, TransientCause};
 use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash};
-use switchboard_store::{Class, StoreError, Tx, Writer};
+use switchboard_store::{Claimed, Class, StoreError, Tx, Writer};
 
 use crate::claim::{Claim, Claimant, Purpose, claim};
 use crate::digest::Digests;
@@ -147,7 +147,11 @@ fn transact(writer: &mut Writer, jobs: &[&Job], now_us: u64) -> Result<Vec<Verdi
     for job in jobs {
         let read_free = planted(Flaw::ClaimByPlainRead) && job.was_free(jobs, &verdicts);
         let run = catch_unwind(AssertUnwindSafe(|| {
-            if read_free { job.run_claimed(&mut tx, now_us) } else { job.run(&mut tx, horizon_ms, now_us) }
+            if read_free {
+                let claimed = tx.claim_unchecked(job.id, job.principal.bound_to())?;
+                return job.run_claimed(&mut tx, claimed, now_us);
+            }
+            job.run(&mut tx, horizon_ms, now_us)
         }));
         if planted(Flaw::RepliesOfThrownBatchLeave) && !matches!(run, Ok(Ok(_))) && !verdicts.is_empty() {
             verdicts.resize(jobs.len(), Verdict::transient(TransientCause::Fault, FAULT_RETRY_MS));
@@ -172,7 +176,7 @@ impl Job {
             tx.savepoint()?;
         }
         match claim(tx, horizon_ms, &self.claimant())? {
-            Claim::New => self.run_claimed(tx, now_us),
+            Claim::New(claimed) => self.run_claimed(tx, claimed, now_us),
             Claim::Recorded(mut answer) if planted(Flaw::ReplayReencoded) => {
                 answer.splice(..1, [0x98, answer[0] & 0x1f]);
                 Ok(Verdict { answer, recorded: true, replayed: true })
@@ -193,7 +197,7 @@ impl Job {
         jobs.iter().zip(verdicts).any(|(earlier, verdict)| earlier.id == self.id && ended_here(verdict))
     }
 
-    fn run_claimed(&self, tx: &mut Tx<'_>, now_us: u64) -> Result<Verdict, StoreError> {
+    fn run_claimed(&self, tx: &mut Tx<'_>, claimed: Claimed, now_us: u64) -> Result<Verdict, StoreError> {
         let (answer, digest) = match &self.task {
             Task::Cancel { .. } => (Answer::Cancelled, None),
             Task::Call { digests, not_after_us, .. }
@@ -217,7 +221,7 @@ impl Job {
             return Ok(Verdict::unrecorded(&answer));
         }
         let answer = answer.to_bytes();
-        tx.record(self.id, digest, &answer, i64::try_from(now_us).unwrap_or(i64::MAX))?;
+        tx.record(claimed, digest, &answer, i64::try_from(now_us).unwrap_or(i64::MAX))?;
         Ok(Verdict { answer, recorded: true, replayed: false })
     }
 

@@ -1,5 +1,5 @@
-//! The rules of a claim (server rules 1 to 5, 9): one conditional write that names everything it relies
-//! on; when no row matched, the row that is there says why.
+//! The rules of a claim (server rules 1 to 5, 9): what the row must be, and what it means when it is not. The record
+//! is one conditional write that names everything the claim relied on.
 //!
 //! Absent: the effect, the reply, the commit. A claim is part of its caller's transaction.
 
@@ -7,7 +7,7 @@ use switchboard_call::answer::Answer;
 use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash};
 use switchboard_call::limits::COLLECT_LAG_MS;
-use switchboard_store::{BoundTo, SlotRow, StoreError, Tx, Written};
+use switchboard_store::{BoundTo, Claimed, SlotRow, StoreError, Tx};
 
 use crate::digest::{Digests, Likeness};
 use crate::limits::CLAIM_ROUNDS_MAX;
@@ -32,8 +32,8 @@ pub(crate) enum Purpose<'a> {
 /// What became of a claim.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Claim {
-    /// The slot now stands at this call; its answer must be recorded in this transaction.
-    New,
+    /// It may be executed; its answer must be recorded in this transaction.
+    New(Claimed),
     /// The call has ended before: the recorded bytes.
     Recorded(Vec<u8>),
     /// Neither.
@@ -44,14 +44,15 @@ pub(crate) enum Claim {
 pub(crate) fn claim(tx: &mut Tx<'_>, horizon_ms: u64, claimant: &Claimant<'_>) -> Result<Claim, StoreError> {
     let birth_ms = claimant.id.session.birth_ms();
     for _round in 0..CLAIM_ROUNDS_MAX {
-        if birth_ms >= horizon_ms || planted(Flaw::ClaimBelowHorizon) {
-            match write(tx, claimant)? {
-                Wrote::Claimed => return Ok(Claim::New),
-                Wrote::NoMatch => {}
-                Wrote::SessionOfAnother => return Ok(Claim::Verdict(Answer::NotYours)),
-            }
+        if (birth_ms >= horizon_ms || planted(Flaw::ClaimBelowHorizon))
+            && let Some(claim) = take(tx, claimant)?
+        {
+            return Ok(claim);
         }
         let row = tx.owned_slot_row(claimant.id.session, claimant.id.slot)?;
+        if row.as_ref().is_some_and(|row| a_flaw_accepts(claimant, row)) {
+            return Ok(Claim::New(tx.claim_unchecked(claimant.id, claimant.principal.bound_to())?));
+        }
         if let Some(claim) = judge(claimant, row, horizon_ms) {
             return Ok(claim);
         }
@@ -59,18 +60,12 @@ pub(crate) fn claim(tx: &mut Tx<'_>, horizon_ms: u64, claimant: &Claimant<'_>) -
     Err(StoreError::Impossible(format!("slot row of {} matches and does not match", claimant.id)))
 }
 
-enum Wrote {
-    Claimed,
-    NoMatch,
-    SessionOfAnother,
-}
-
-fn write(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> {
+fn take(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Option<Claim>, StoreError> {
     let CallId { session, slot, sequence } = claimant.id;
     let first = sequence.previous().is_none()
         || (planted(Flaw::GapAccepted) && tx.slot_row(session, slot)?.is_none());
-    let written = match claimant.purpose {
-        Purpose::Execute { .. } | Purpose::Cancel { .. } if first => return write_first(tx, claimant),
+    let claimed = match claimant.purpose {
+        Purpose::Execute { .. } | Purpose::Cancel { .. } if first => return take_first(tx, claimant),
         Purpose::Cancel { previous, .. } if claimant.principal.is_operator() => {
             tx.claim_next_as_operator(claimant.id, previous)?
         }
@@ -82,12 +77,12 @@ fn write(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> 
             return Err(StoreError::Impossible(what));
         }
     };
-    Ok(if written == Written::Yes { Wrote::Claimed } else { Wrote::NoMatch })
+    Ok(claimed.map(Claim::New))
 }
 
 /// The first call of a slot. Its session belongs to one principal from its first row on; a cancel by an
 /// operator leaves an unbound session unbound, so that its owner still finds it his.
-fn write_first(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreError> {
+fn take_first(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Option<Claim>, StoreError> {
     let ours = claimant.principal.bound_to();
     let owner = tx.session_bound_to(claimant.id.session)?.unwrap_or(BoundTo::Nobody);
     let cancels = matches!(claimant.purpose, Purpose::Cancel { .. });
@@ -96,10 +91,9 @@ fn write_first(tx: &mut Tx<'_>, claimant: &Claimant<'_>) -> Result<Wrote, StoreE
         BoundTo::Nobody => ours,
         owner if planted(Flaw::PrincipalNotCompared) => owner,
         owner if owner == ours || (cancels && claimant.principal.is_operator()) => owner,
-        BoundTo::Principal(_) => return Ok(Wrote::SessionOfAnother),
+        BoundTo::Principal(_) => return Ok(Some(Claim::Verdict(Answer::NotYours))),
     };
-    let written = tx.claim_first(claimant.id, bound_to)?;
-    Ok(if written == Written::Yes { Wrote::Claimed } else { Wrote::NoMatch })
+    Ok(tx.claim_first(claimant.id, bound_to)?.map(Claim::New))
 }
 
 /// What the row means for a claim that matched nothing. `None`: the claim should have matched; again.
@@ -130,16 +124,19 @@ fn judge(claimant: &Claimant<'_>, row: Option<SlotRow>, horizon_ms: u64) -> Opti
     (birth_ms < horizon_ms).then_some(Claim::Verdict(Answer::Expired))
 }
 
+/// The planted bugs that execute what has ended.
+fn a_flaw_accepts(claimant: &Claimant<'_>, row: &SlotRow) -> bool {
+    let ended = i64::try_from(claimant.id.sequence.number()) == Ok(row.sequence);
+    let accepts = match claimant.purpose {
+        Purpose::Execute { .. } => planted(Flaw::CancelledAcceptsOriginal) && row.digest.is_none(),
+        Purpose::Cancel { .. } => planted(Flaw::CancelOverwrites),
+    };
+    ended && accepts
+}
+
 /// The row stands at this very sequence.
 fn judge_same(claimant: &Claimant<'_>, row: SlotRow) -> Claim {
-    let executes = matches!(claimant.purpose, Purpose::Execute { .. });
-    if planted(Flaw::CancelOverwrites) && !executes {
-        return Claim::New;
-    }
-    let Some(recorded) = &row.digest else {
-        let accepts = planted(Flaw::CancelledAcceptsOriginal) && executes;
-        return if accepts { Claim::New } else { Claim::Recorded(row.answer) };
-    };
+    let Some(recorded) = &row.digest else { return Claim::Recorded(row.answer) };
     let likeness = match claimant.purpose {
         Purpose::Execute { digests, .. } => digests.compare(recorded),
         Purpose::Cancel { nonce_tag: Some(tag), .. } if tag != recorded.nonce_tag => Likeness::OtherNonce,

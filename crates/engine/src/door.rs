@@ -130,9 +130,16 @@ impl Engine {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Takes what one connection has received. Synchronous: this thread may run the writer role before it
-    /// returns. Every request gets exactly one answer through `replies`, now or later.
+    /// Takes what one connection has received, and runs it. Synchronous: this thread may run the writer role
+    /// before it returns. Every request gets exactly one answer through `replies`, now or later.
     pub fn hand_in(&self, principal: Principal, requests: Vec<Request>, replies: &Arc<dyn Replies>) {
+        self.take_in(principal, requests, replies);
+        self.run_queued();
+    }
+
+    /// Takes what one connection has received, and answers what needs no transaction. [`Self::run_queued`] must
+    /// follow; what other connections hand in between the two shares the transaction.
+    pub fn take_in(&self, principal: Principal, requests: Vec<Request>, replies: &Arc<dyn Replies>) {
         let mut questions = Vec::new();
         for request in requests {
             match request {
@@ -147,6 +154,10 @@ impl Engine {
             }
         }
         self.answer_questions(principal, questions, replies);
+    }
+
+    /// Runs what is queued on this thread, unless another one is running it.
+    pub fn run_queued(&self) {
         role::drive(&self.inner);
     }
 

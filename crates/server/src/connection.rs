@@ -120,11 +120,29 @@ struct Wire<'n, S> {
     writing: Vec<u8>,
     written: usize,
     flush_due: bool,
+    /// Requests were handed in that nobody may be running yet.
+    queued: bool,
     /// The peer's bytes have ended.
     read_ended: bool,
     timer: Pin<Box<Sleep>>,
     /// When the timer fires; later deadlines are armed only then.
     armed_ms: Option<u64>,
+}
+
+/// What was handed in is run, however the connection ends.
+impl<S> Drop for Wire<'_, S> {
+    fn drop(&mut self) {
+        self.run_queued();
+    }
+}
+
+impl<S> Wire<'_, S> {
+    /// Runs what this connection handed in before, unless another thread does.
+    fn run_queued(&mut self) {
+        if std::mem::take(&mut self.queued) {
+            self.node.engine.run_queued();
+        }
+    }
 }
 
 /// Whether a step changed anything, so that the others have to be tried again.
@@ -149,6 +167,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
             writing: Vec::new(),
             written: 0,
             flush_due: false,
+            queued: false,
             read_ended: false,
             timer: Box::pin(sleep_until(node.instant(begun_ms))),
             armed_ms: None,
@@ -157,6 +176,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
 
     /// Everything that can be done now; ready when the connection has ended.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Ending>> {
+        self.run_queued();
         loop {
             let now_ms = self.node.now_ms();
             let collected = self.collect(now_ms)?;
@@ -168,6 +188,11 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
             let ticked = self.tick(cx, now_ms);
             if [collected, wrote, read, ticked].contains(&Step::Moved) {
                 continue;
+            }
+            if self.queued {
+                // To the end of the line: connections that are ready too hand in first and share the transaction.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
             }
             if self.mailbox.park(cx, self.order) {
                 self.release_buffers();
@@ -202,7 +227,8 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
             match output {
                 Output::Greet(hello) => self.greet(now_ms, &hello),
                 Output::Requests(requests) => {
-                    self.node.engine.hand_in(self.principal, requests, &self.replies);
+                    self.node.engine.take_in(self.principal, requests, &self.replies);
+                    self.queued = true;
                 }
                 Output::Close(ending) => return Some(ending),
             }

@@ -199,7 +199,7 @@ fn check(conn: &Connection, file: &Path, named: &Path) -> Result<BackupReport, S
         return Err(bad(verdict));
     }
     migrations::state(conn, named)?;
-    let meta = Snapshot { conn }.meta()?;
+    let meta = Snapshot::of(conn).meta()?;
     let bytes = fs::metadata(file).map_or(0, |facts| facts.len());
     Ok(BackupReport { store: meta.store, generation: meta.generation, bytes })
 }
@@ -209,7 +209,7 @@ fn check(conn: &Connection, file: &Path, named: &Path) -> Result<BackupReport, S
 fn generation_of(database: &Path) -> Generation {
     Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)
         .ok()
-        .and_then(|conn| Snapshot { conn: &conn }.meta().ok())
+        .and_then(|conn| Snapshot::of(&conn).meta().ok())
         .map_or(Generation(0), |meta| meta.generation)
 }
 

@@ -24,6 +24,7 @@ pub use account::{Account, NewAccount};
 pub use pages::StatementPage;
 pub use suspense::SuspenseItem;
 pub use transfer::{NewTransfer, Posted};
+pub(crate) use transfer::{PendingTransfer, TRANSFER_COLUMNS};
 
 /// Money is BIGINT minor units, time BIGINT microseconds since 1970, "none" is 0. `checksum` covers the
 /// columns that never change: it tells rot and edits by hand, not a forger.

@@ -9,6 +9,7 @@
 mod backup;
 mod error;
 mod folder;
+mod known;
 mod ledger;
 pub mod limits;
 mod log;
@@ -28,6 +29,6 @@ pub use folder::Folder;
 pub use ledger::*;
 pub use meta::Meta;
 pub use open::{Durability, Options, Store, Writer};
-pub use rows::{KeyAndValue, Rows};
-pub use slots::{BoundTo, Digest, SlotRow, Written};
+pub use rows::{KeyAndValue, Rows, Written};
+pub use slots::{BoundTo, Claimed, Digest, SlotRow};
 pub use tx::{Snapshot, Tx};

@@ -27,6 +27,12 @@ pub const BUSY_MS_MAX: u64 = 2000;
 /// Prepared statements kept per connection.
 pub const STATEMENTS_CACHED_MAX: usize = 128;
 
+/// Accounts, and slots, that the writer remembers between two transactions.
+pub const KNOWN_ROWS_MAX: usize = 32 * 1024;
+
+/// Transfers inserted by one statement.
+pub const INSERT_ROWS: usize = 16;
+
 /// Longest name of an embedder's row space, in bytes.
 pub const SPACE_NAME_BYTES_MAX: usize = 64;
 

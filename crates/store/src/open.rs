@@ -1,5 +1,6 @@
 //! Opening the database: the one writing connection and the pool of reading ones.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::limits::{
     BUSY_MS_MAX, CHECKED_BYTES_MAX, LOG_COMMITS_MAX, LOG_ROWS_MAX, PAGE_CACHE_KIB_MAX,
     READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
 };
+use crate::known::Known;
 use crate::migrations::{self, State};
 use crate::reserve::Reserve;
 use crate::{Class, Folder, Meta, Snapshot, StoreError, Tx, backup, log};
@@ -51,6 +53,7 @@ pub struct Writer {
     /// Rows written and transactions begun up to and since the last checkpoint.
     rows_folded: u64,
     commits: u32,
+    known: RefCell<Known>,
     /// None for a file without a folder.
     reserve: Option<Reserve>,
 }
@@ -109,12 +112,13 @@ impl Store {
                 if let Some(backups) = backups {
                     backup::before_migration(&conn, backups, now_us)?;
                 }
-                let tx = Tx::begin(&conn)?;
+                let known = RefCell::default();
+                let tx = Tx::begin(&conn, &known)?;
                 migrations::migrate(&conn).map_err(located)?;
                 tx.commit()?;
             }
         }
-        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, conn, reserve: None };
+        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, known: RefCell::default(), conn, reserve: None };
         if !planted(Flaw::LeftUnsyncedAtOpen) {
             writer.make_durable().map_err(located)?;
         }
@@ -161,7 +165,7 @@ impl Writer {
     /// When the store fails.
     pub fn begin(&mut self) -> Result<Tx<'_>, StoreError> {
         self.commits = self.commits.saturating_add(1);
-        Tx::begin(&self.conn)
+        Tx::begin(&self.conn, &self.known)
     }
 
     /// Copies the write-ahead log into the database when it has grown long. SQLite would do so by itself,
@@ -224,7 +228,7 @@ impl Writer {
     /// The committed rows, while no transaction is open.
     #[must_use]
     pub fn view(&self) -> Snapshot<'_> {
-        Snapshot { conn: &self.conn }
+        Snapshot::of(&self.conn)
     }
 }
 
@@ -306,7 +310,8 @@ fn create(conn: &Connection, now_us: u64) -> Result<(), StoreError> {
     let mut store = [0; 16];
     getrandom::fill(&mut store).map_err(|error| StoreError::Impossible(error.to_string()))?;
     let horizon_ms = (now_us / 1000).saturating_sub(HORIZON_LAG_MS);
-    let mut tx = Tx::begin(conn)?;
+    let known = RefCell::default();
+    let mut tx = Tx::begin(conn, &known)?;
     migrations::migrate(conn)?;
     tx.create_meta(
         StoreId(store),

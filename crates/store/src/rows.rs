@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use crate::limits::{ROW_KEY_BYTES_MAX, ROW_VALUE_BYTES_MAX, SCAN_ROWS_MAX, SPACE_NAME_BYTES_MAX};
-use crate::{Snapshot, StoreError, Tx, Written};
+use crate::{Snapshot, StoreError, Tx};
 
 pub(crate) const ROW_SCHEMA: &str = "
 CREATE TABLE row (
@@ -17,6 +17,15 @@ CREATE TABLE row (
 
 /// A row as [`Rows::scan`] returns it.
 pub type KeyAndValue = (Vec<u8>, Vec<u8>);
+
+/// Whether a conditional write found the row it named.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Written {
+    /// It did; the row is changed.
+    Yes,
+    /// No such row: nothing changed.
+    No,
+}
 
 /// The rows of one space. Borrow it from a [`Tx`] to write, from a [`Snapshot`] to read.
 #[derive(Debug)]

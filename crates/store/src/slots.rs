@@ -1,13 +1,14 @@
 //! Slot rows: what was done under which call id. One row per (session, slot), updated in place, so that
 //! calls in flight bound the rows of a session.
 //!
-//! Every claim is one conditional write that names all it relies on; what it means when no row matched is
-//! decided by the engine.
+//! A claim looks at the row under the one writing transaction; its record is one conditional write that names all
+//! the claim relied on. What it means when the row is another is decided by the engine.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, ReplyHash, SessionId, Slot};
 
+use crate::known::KnownSlot;
 use crate::{Snapshot, StoreError, Tx};
 
 pub(crate) const SLOT_SCHEMA: &str = "
@@ -74,33 +75,31 @@ pub struct SlotRow {
     pub answer: Vec<u8>,
 }
 
-/// Whether a conditional write found the row it named.
+/// A call that may be executed in this transaction, and the row that its record relies on: [`Tx::record`] writes
+/// the claim and the answer by one statement that names all of it.
+#[must_use = "a claimed call has to be recorded in its transaction"]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Written {
-    /// It did; the row is changed.
-    Yes,
-    /// No such row: nothing changed.
-    No,
+pub struct Claimed {
+    id: CallId,
+    /// Whom the session belongs to from now on.
+    bound_to: BoundTo,
+    /// The slot's row before; none for the slot's first call.
+    found: Option<KnownSlot>,
 }
 
 impl Tx<'_> {
-    /// Claims the first call of a slot by inserting its row. `No` when the slot has a row.
+    /// Claims the first call of a slot. `None` when the slot has a row.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn claim_first(&mut self, id: CallId, bound_to: BoundTo) -> Result<Written, StoreError> {
+    pub fn claim_first(&mut self, id: CallId, bound_to: BoundTo) -> Result<Option<Claimed>, StoreError> {
         if planted(Flaw::FirstClaimReplaces) {
             self.statement("DELETE FROM slot WHERE session = ?1 AND slot = ?2")?
                 .execute(params![id.session.as_bytes(), id.slot.0])?;
+            self.known().forget_slots();
         }
-        let inserted = self
-            .statement("INSERT INTO slot VALUES (?1, ?2, ?3, ?4, 0, 0, x'', 0, 0, x'')")?
-            .execute(params![id.session.as_bytes(), id.slot.0, sequence_number(id), bound_to.number()]);
-        match inserted {
-            Ok(_) => Ok(Written::Yes),
-            Err(error) if StoreError::is_constraint(&error) => Ok(Written::No),
-            Err(error) => Err(error.into()),
-        }
+        let found = self.known_slot(id)?;
+        Ok(found.is_none().then_some(Claimed { id, bound_to, found }))
     }
 
     /// Claims call `id` (not the first of its slot) where the slot stands at the previous sequence, belongs
@@ -113,27 +112,17 @@ impl Tx<'_> {
         id: CallId,
         principal: i64,
         previous: ReplyHash,
-    ) -> Result<Written, StoreError> {
+    ) -> Result<Option<Claimed>, StoreError> {
+        let Some(claimed) = self.claim_next_as_operator(id, Some(previous))? else { return Ok(None) };
+        let owner = match claimed.bound_to {
+            BoundTo::Nobody => self.session_bound_to(id.session)?.unwrap_or(BoundTo::Nobody),
+            owner @ BoundTo::Principal(_) => owner,
+        };
+        let ours = BoundTo::Principal(principal);
         if planted(Flaw::PrincipalNotCompared) {
-            return self.claim_next_as_operator(id, Some(previous));
+            return Ok(Some(claimed));
         }
-        let row =
-            if planted(Flaw::PreviousHashNotCompared) { self.slot_row(id.session, id.slot)? } else { None };
-        let previous = row.map_or(previous, |row| row.reply_hash);
-        let rows = self
-            .statement(
-                "UPDATE slot SET sequence = ?3, principal = ?4 WHERE session = ?1 AND slot = ?2 \
-                 AND sequence = ?3 - 1 AND reply_hash = ?5 AND (principal = ?4 OR (principal = 0 AND NOT EXISTS \
-                 (SELECT 1 FROM slot AS other WHERE other.session = ?1 AND other.principal NOT IN (0, ?4))))",
-            )?
-            .execute(params![
-                id.session.as_bytes(),
-                id.slot.0,
-                sequence_number(id),
-                principal,
-                i64::from_be_bytes(previous.0),
-            ])?;
-        Ok(if rows == 1 { Written::Yes } else { Written::No })
+        Ok((owner == ours || owner == BoundTo::Nobody).then_some(Claimed { bound_to: ours, ..claimed }))
     }
 
     /// Claims call `id` (not the first of its slot) for an operator's cancel: whoever owns the session, who
@@ -145,50 +134,98 @@ impl Tx<'_> {
         &mut self,
         id: CallId,
         previous: Option<ReplyHash>,
-    ) -> Result<Written, StoreError> {
-        let previous = previous.map(|hash| i64::from_be_bytes(hash.0));
-        let rows = self
-            .statement(
-                "UPDATE slot SET sequence = ?3 WHERE session = ?1 AND slot = ?2 AND sequence = ?3 - 1 \
-                 AND (?4 IS NULL OR reply_hash = ?4)",
-            )?
-            .execute(params![id.session.as_bytes(), id.slot.0, sequence_number(id), previous])?;
-        Ok(if rows == 1 { Written::Yes } else { Written::No })
+    ) -> Result<Option<Claimed>, StoreError> {
+        let Some(found) = self.known_slot(id)? else { return Ok(None) };
+        let same = previous.is_none_or(|hash| hash == found.reply_hash) || planted(Flaw::PreviousHashNotCompared);
+        let stands_before = found.sequence == sequence_number(id) - 1;
+        let claimed = Claimed { id, bound_to: found.bound_to, found: Some(found) };
+        Ok((same && stands_before).then_some(claimed))
     }
 
-    /// Writes the answer of a call that this transaction has claimed. `digest` is none for a cancel.
+    /// Claims a call whatever its row says. No rule does: for the planted bugs.
     ///
     /// # Errors
-    /// When the store fails, or the claimed row is not there.
+    /// When the store fails.
+    pub fn claim_unchecked(&mut self, id: CallId, bound_to: BoundTo) -> Result<Claimed, StoreError> {
+        Ok(Claimed { id, bound_to, found: self.known_slot(id)? })
+    }
+
+    /// What a claim compares; read when it is not known. No row of a slot is ever pending.
+    fn known_slot(&self, id: CallId) -> Result<Option<KnownSlot>, StoreError> {
+        if let Some(known) = self.known().slot(id.session, id.slot) {
+            return Ok(Some(known));
+        }
+        let found = self
+            .statement_beside("SELECT sequence, principal, reply_hash FROM slot WHERE session = ?1 AND slot = ?2")?
+            .query_row(params![id.session.as_bytes(), id.slot.0], |row| {
+                let bound_to = BoundTo::from_number(row.get(1)?);
+                let reply_hash = ReplyHash(row.get::<_, i64>(2)?.to_be_bytes());
+                Ok(KnownSlot { sequence: row.get(0)?, bound_to, reply_hash })
+            })
+            .optional()?;
+        if let Some(found) = found {
+            self.known().learn_slot(id.session, id.slot, found);
+        }
+        Ok(found)
+    }
+
+    /// Makes a claim with its answer: one write that names everything the claim relied on. `digest` is none for a
+    /// cancel.
+    ///
+    /// # Errors
+    /// When the store fails, or the row is not what the claim found.
     pub fn record(
         &mut self,
-        id: CallId,
+        claimed: Claimed,
         digest: Option<&Digest>,
         answer: &[u8],
         at_us: i64,
     ) -> Result<(), StoreError> {
         if planted(Flaw::RecordedInAnotherTransaction) {
+            self.known().write_out(self.conn)?;
             self.conn.execute_batch("COMMIT; BEGIN IMMEDIATE")?;
         }
+        let Claimed { id, bound_to, found } = claimed;
+        let reply_hash = ReplyHash::of(id, answer);
         let (nonce_tag, key_id, mac) =
             digest.map_or((0, 0, &[][..]), |d| (d.nonce_tag, d.key_id, &d.mac[..]));
-        let rows = self
-            .statement(
-                "UPDATE slot SET nonce_tag = ?4, key_id = ?5, digest = ?6, reply_hash = ?7, at_us = ?8, answer = ?9 \
-                 WHERE session = ?1 AND slot = ?2 AND sequence = ?3",
-            )?
-            .execute(params![
-                id.session.as_bytes(),
-                id.slot.0,
-                sequence_number(id),
-                nonce_tag,
-                key_id,
-                mac,
-                i64::from_be_bytes(ReplyHash::of(id, answer).0),
-                at_us,
-                answer,
-            ])?;
-        if rows == 1 { Ok(()) } else { Err(StoreError::Impossible(format!("no claimed row for call {id}"))) }
+        let row = params![
+            id.session.as_bytes(),
+            id.slot.0,
+            sequence_number(id),
+            bound_to.number(),
+            nonce_tag,
+            key_id,
+            mac,
+            i64::from_be_bytes(reply_hash.0),
+            at_us,
+            answer,
+        ];
+        let rows = match found {
+            None => self
+                .statement_beside("INSERT INTO slot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
+                .execute(row)?,
+            Some(found) => {
+                let before = params![
+                    found.sequence,
+                    found.bound_to.number(),
+                    i64::from_be_bytes(found.reply_hash.0)
+                ];
+                let all: Vec<&dyn ToSql> = row.iter().chain(before).copied().collect();
+                self.statement_beside(
+                    "UPDATE slot SET sequence = ?3, principal = ?4, nonce_tag = ?5, key_id = ?6, digest = ?7, \
+                     reply_hash = ?8, at_us = ?9, answer = ?10 WHERE session = ?1 AND slot = ?2 \
+                     AND sequence = ?11 AND principal = ?12 AND reply_hash = ?13",
+                )?
+                .execute(&all[..])?
+            }
+        };
+        if rows != 1 {
+            return Err(StoreError::Impossible(format!("the slot of call {id} moved inside its own transaction")));
+        }
+        let now = KnownSlot { sequence: sequence_number(id), bound_to, reply_hash };
+        self.known().learn_slot(id.session, id.slot, now);
+        Ok(())
     }
 
     /// Deletes slot rows of sessions born before `birth_ms`, oldest first, at most `rows_max`. Returns how many.
@@ -203,6 +240,7 @@ impl Tx<'_> {
                  (SELECT session, slot FROM slot WHERE session < ?1 ORDER BY session, slot LIMIT ?2)",
             )?
             .execute(params![&bound[..], rows_max])?;
+        self.known().forget_slots();
         Ok(rows)
     }
 }

@@ -94,20 +94,49 @@ fn a_claim_names_everything_it_relies_on() {
     let (_store, mut writer) = open(&folder);
     let owner = BoundTo::Principal(9);
     let mut tx = writer.begin().unwrap();
-    assert_eq!(tx.claim_first(call(0, 1), owner).unwrap(), Written::Yes);
-    assert_eq!(tx.claim_first(call(0, 1), owner).unwrap(), Written::No);
-    tx.record(call(0, 1), Some(&digest()), b"reply", 1).unwrap();
+    let claimed = tx.claim_first(call(0, 1), owner).unwrap().unwrap();
+    tx.record(claimed, Some(&digest()), b"reply", 1).unwrap();
+    assert_eq!(tx.claim_first(call(0, 1), owner).unwrap(), None);
     let hash = ReplyHash::of(call(0, 1), b"reply");
-    assert_eq!(tx.claim_next(call(0, 2), 8, hash).unwrap(), Written::No, "another principal");
-    assert_eq!(tx.claim_next(call(0, 2), 9, ReplyHash::NONE).unwrap(), Written::No, "another reply");
-    assert_eq!(tx.claim_next(call(0, 3), 9, hash).unwrap(), Written::No, "a gap");
-    assert_eq!(tx.claim_next(call(1, 2), 9, hash).unwrap(), Written::No, "another slot");
-    assert_eq!(tx.claim_next(call(0, 2), 9, hash).unwrap(), Written::Yes);
-    tx.record(call(0, 2), None, b"cancelled", 2).unwrap();
+    assert_eq!(tx.claim_next(call(0, 2), 8, hash).unwrap(), None, "another principal");
+    assert_eq!(tx.claim_next(call(0, 2), 9, ReplyHash::NONE).unwrap(), None, "another reply");
+    assert_eq!(tx.claim_next(call(0, 3), 9, hash).unwrap(), None, "a gap");
+    assert_eq!(tx.claim_next(call(1, 2), 9, hash).unwrap(), None, "another slot");
+    let claimed = tx.claim_next(call(0, 2), 9, hash).unwrap().unwrap();
+    tx.record(claimed, None, b"cancelled", 2).unwrap();
     let row = tx.slot_row(call(0, 2).session, Slot(0)).unwrap().unwrap();
     assert_eq!((row.sequence, row.bound_to, row.digest), (2, owner, None));
     assert_eq!(row.reply_hash, ReplyHash::of(call(0, 2), b"cancelled"));
-    assert!(matches!(tx.record(call(0, 9), None, b"", 3), Err(StoreError::Impossible(_))));
+    let again = tx.record(claimed, None, b"cancelled", 3);
+    assert!(matches!(again, Err(StoreError::Impossible(_))), "a claim holds once");
+}
+
+#[test]
+fn what_another_connection_committed_is_not_taken_for_what_was_known() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    let claimed = tx.claim_first(call(0, 1), BoundTo::Principal(9)).unwrap().unwrap();
+    tx.record(claimed, None, b"cancelled", 1).unwrap();
+    tx.commit().unwrap();
+    let other = rusqlite::Connection::open(folder.database()).unwrap();
+    other.execute_batch("UPDATE slot SET sequence = 2").unwrap();
+    let mut tx = writer.begin().unwrap();
+    let hash = ReplyHash::of(call(0, 1), b"cancelled");
+    assert_eq!(tx.claim_next(call(0, 2), 9, hash).unwrap(), None);
+    assert!(tx.claim_next(call(0, 3), 9, hash).unwrap().is_some());
+}
+
+#[test]
+fn what_was_rolled_back_is_not_known_any_more() {
+    let (_dir, folder) = folder();
+    let (_store, mut writer) = open(&folder);
+    let mut tx = writer.begin().unwrap();
+    let claimed = tx.claim_first(call(0, 1), BoundTo::Principal(9)).unwrap().unwrap();
+    tx.record(claimed, None, b"cancelled", 1).unwrap();
+    drop(tx);
+    let mut tx = writer.begin().unwrap();
+    assert!(tx.claim_first(call(0, 1), BoundTo::Principal(9)).unwrap().is_some());
 }
 
 #[test]
@@ -120,7 +149,8 @@ fn old_slot_rows_go_in_small_batches_and_young_ones_stay() {
     for slot in 0..5 {
         for session in [old, young] {
             let id = CallId { session, slot: Slot(slot), sequence: Sequence::FIRST };
-            tx.claim_first(id, BoundTo::Nobody).unwrap();
+            let claimed = tx.claim_first(id, BoundTo::Nobody).unwrap().unwrap();
+            tx.record(claimed, None, b"cancelled", 1).unwrap();
         }
     }
     assert_eq!(tx.collect_slots(5000, 3).unwrap(), 3);
@@ -285,12 +315,13 @@ fn a_slot_that_nobody_owns_goes_to_the_owner_of_its_session_only() {
     let (_dir, folder) = folder();
     let (_store, mut writer) = open(&folder);
     let mut tx = writer.begin().unwrap();
-    tx.claim_first(call(0, 1), BoundTo::Nobody).unwrap();
-    tx.record(call(0, 1), None, b"cancelled", 1).unwrap();
-    tx.claim_first(call(1, 1), BoundTo::Principal(7)).unwrap();
+    let nobodys = tx.claim_first(call(0, 1), BoundTo::Nobody).unwrap().unwrap();
+    tx.record(nobodys, None, b"cancelled", 1).unwrap();
+    let sevens = tx.claim_first(call(1, 1), BoundTo::Principal(7)).unwrap().unwrap();
+    tx.record(sevens, None, b"cancelled", 1).unwrap();
     let hash = ReplyHash::of(call(0, 1), b"cancelled");
-    assert_eq!(tx.claim_next(call(0, 2), 9, hash).unwrap(), Written::No);
-    assert_eq!(tx.claim_next(call(0, 2), 7, hash).unwrap(), Written::Yes);
+    assert_eq!(tx.claim_next(call(0, 2), 9, hash).unwrap(), None);
+    assert!(tx.claim_next(call(0, 2), 7, hash).unwrap().is_some());
 }
 
 #[test]

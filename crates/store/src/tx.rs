@@ -1,23 +1,28 @@
 //! A transaction and a snapshot. A [`Tx`] that is dropped without [`Tx::commit`] is rolled back.
 //! The typed operations live beside their rows: slots.rs, ledger.rs, rows.rs, meta.rs.
 
+use std::cell::{RefCell, RefMut};
 use std::ops::Deref;
 
 use rusqlite::{CachedStatement, Connection};
 use switchboard_call::flaw::{Flaw, planted};
 
 use crate::StoreError;
+use crate::known::Known;
 
 /// A consistent view of all rows; reads only.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     pub(crate) conn: &'a Connection,
+    /// What a transaction has not yet given to SQLite.
+    pending: Option<&'a RefCell<Known>>,
 }
 
 /// The one writing transaction. Everything a snapshot can read, and all writes.
 #[derive(Debug)]
 pub struct Tx<'a> {
     view: Snapshot<'a>,
+    known: &'a RefCell<Known>,
     open: bool,
 }
 
@@ -25,7 +30,12 @@ impl<'a> Snapshot<'a> {
     /// Starts a read transaction on `conn`; ended by [`Snapshot::end`] of whoever lends the connection.
     pub(crate) fn begin(conn: &'a Connection) -> Result<Self, StoreError> {
         conn.prepare_cached("BEGIN DEFERRED")?.execute([])?;
-        Ok(Self { conn })
+        Ok(Self::of(conn))
+    }
+
+    /// The committed rows, while no transaction is open on `conn`.
+    pub(crate) fn of(conn: &'a Connection) -> Self {
+        Self { conn, pending: None }
     }
 
     /// Ends the read transaction.
@@ -34,19 +44,30 @@ impl<'a> Snapshot<'a> {
         Ok(())
     }
 
+    /// A statement that sees everything written so far.
     pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+        if let Some(pending) = self.pending {
+            pending.borrow_mut().write_out(self.conn)?;
+        }
         Ok(self.conn.prepare_cached(sql)?)
     }
 }
 
 impl<'a> Tx<'a> {
-    pub(crate) fn begin(conn: &'a Connection) -> Result<Self, StoreError> {
+    pub(crate) fn begin(conn: &'a Connection, known: &'a RefCell<Known>) -> Result<Self, StoreError> {
         if !conn.is_autocommit() {
             // A rollback that failed earlier: nothing of it may be committed now.
             conn.execute_batch("ROLLBACK")?;
         }
         conn.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        Ok(Self { view: Snapshot { conn }, open: true })
+        let tx = Self { view: Snapshot { conn, pending: Some(known) }, known, open: true };
+        tx.known().begin(conn)?;
+        Ok(tx)
+    }
+
+    /// What this transaction knows and has pending.
+    pub(crate) fn known(&self) -> RefMut<'a, Known> {
+        self.known.borrow_mut()
     }
 
     /// A statement of this transaction. Some errors end the whole transaction in the engine below: whoever
@@ -55,15 +76,20 @@ impl<'a> Tx<'a> {
         if self.is_open() { self.view.statement(sql) } else { Err(already_rolled_back()) }
     }
 
+    /// A statement on rows of which nothing is pending.
+    pub(crate) fn statement_beside(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
+        if self.is_open() { Ok(self.conn.prepare_cached(sql)?) } else { Err(already_rolled_back()) }
+    }
+
     /// Makes everything durable.
     ///
     /// # Errors
     /// Any error means *unknown*: the caller finds out by reading in a new transaction.
     pub fn commit(mut self) -> Result<(), StoreError> {
         if !self.is_open() {
-            self.open = false;
             return Err(already_rolled_back());
         }
+        self.known().write_out(self.conn)?;
         self.conn.prepare_cached("COMMIT")?.execute([])?;
         self.open = false;
         Ok(())
@@ -83,6 +109,7 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// When the store fails; the transaction must then be dropped.
     pub fn back_to_savepoint(&mut self) -> Result<(), StoreError> {
+        self.known().forget();
         self.statement("ROLLBACK TO rule")?.execute([])?;
         Ok(())
     }
@@ -96,10 +123,10 @@ impl<'a> Tx<'a> {
         Ok(())
     }
 
-    /// Rows written on this connection since it was opened: tells whether a rule has written.
+    /// Grows with every row that is written: tells whether a rule has written.
     #[must_use]
     pub fn rows_written(&self) -> u64 {
-        self.conn.total_changes()
+        self.conn.total_changes() + self.known().pended()
     }
 
     /// Whether the engine below still has the transaction open; some errors end it as a whole.
@@ -127,7 +154,11 @@ impl<'a> Deref for Tx<'a> {
 
 impl Drop for Tx<'_> {
     fn drop(&mut self) {
-        if self.open && !self.conn.is_autocommit() {
+        if !self.open {
+            return;
+        }
+        self.known().forget();
+        if !self.conn.is_autocommit() {
             // Nothing better can be done with an error here: the next BEGIN will report it.
             let end = if planted(Flaw::FailedBatchCommitted) { "COMMIT" } else { "ROLLBACK" };
             let _rolled_back = self.conn.execute_batch(end);

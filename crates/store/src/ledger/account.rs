@@ -1,7 +1,7 @@
 //! Account rows: opening and reading. The organisation's own accounts are made by the first transfer that
 //! needs them. Absent: moving money (transfer.rs).
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, OptionalExtension, Row, params};
 use switchboard_call::id::CallId;
 use switchboard_commands::bank::{AccountId, AccountKind, Owner, TransferId};
 use switchboard_commands::money::{Amount, Currency, Money};
@@ -54,14 +54,33 @@ impl Snapshot<'_> {
     /// # Errors
     /// When the store fails or the row is malformed.
     pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.statement("SELECT currency, floor, balance, held, last_transfer FROM account WHERE id = ?1")?
-            .query_row(params![id.number()], |row| account(id, row))
-            .optional()?
-            .transpose()
+        read_account(&mut self.statement(ACCOUNT)?, id)
     }
 }
 
+const ACCOUNT: &str = "SELECT currency, floor, balance, held, last_transfer FROM account WHERE id = ?1";
+
+fn read_account(statement: &mut CachedStatement<'_>, id: AccountId) -> Result<Option<Account>, StoreError> {
+    statement.query_row(params![id.number()], |row| account(id, row)).optional()?.transpose()
+}
+
 impl Tx<'_> {
+    /// The account as this transaction has left it, if it is there.
+    ///
+    /// # Errors
+    /// When the store fails or the row is malformed.
+    pub fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
+        if let Some(known) = self.known().account(id) {
+            return Ok(Some(known));
+        }
+        let mut statement = self.statement_beside(ACCOUNT)?;
+        let found = read_account(&mut statement, id)?;
+        if let Some(account) = found {
+            self.known().learn_account(account);
+        }
+        Ok(found)
+    }
+
     /// Opens a member's account with nothing on it. Numbers count up from 1.
     ///
     /// # Errors
@@ -90,7 +109,9 @@ impl Tx<'_> {
             account.floor.of(account.currency),
             call,
             at_us,
-        )
+        )?;
+        self.known().learn_account(*account);
+        Ok(())
     }
 
     fn insert_account(

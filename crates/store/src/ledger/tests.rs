@@ -1,6 +1,7 @@
 //! Promises of the ledger: it equals a simple model, a refusal leaves no trace, pages join up, and the
 //! audit finds what was planted.
 
+mod batches;
 mod corruption;
 mod model;
 mod pages;

@@ -3,11 +3,10 @@
 //!
 //! Absent: which accounts a member may name (services).
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, ToSql, params};
 use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::{CallId, Sequence, SessionId, Slot};
 use switchboard_commands::bank::{AccountId, AccountKind, Memo, Refusal, TransferId, TransferKind};
-use switchboard_commands::limits::AMOUNT_MINOR_UNITS_MAX;
 use switchboard_commands::money::{Amount, Money};
 
 use super::account::{Account, unopened_system_account};
@@ -48,9 +47,9 @@ pub struct Posted {
 }
 
 /// One side of a transfer, as found.
-struct Side {
-    account: Account,
-    balance_after: Amount,
+pub(super) struct Side {
+    pub(super) account: Account,
+    pub(super) balance_after: Amount,
     is_open: bool,
 }
 
@@ -75,12 +74,17 @@ impl Tx<'_> {
                 self.open_system_account(&side.account, new.call, new.at_us)?;
             }
         }
-        let transfer = self.insert_transfer(new, &debit, &credit)?;
-        let amount = new.money.amount;
-        self.take(&debit.account, amount, transfer)?;
+        let transfer = self.append(new, &debit, &credit)?;
+        let moved = |side: &Side| Account {
+            balance: side.balance_after,
+            last_transfer: Some(transfer),
+            ..side.account
+        };
+        let mut known = self.known();
+        known.change_account(moved(&debit))?;
         let downwards = new.credit.is_member() && new.credit < new.debit;
         if !(planted(Flaw::OneSideBooked) && downwards) {
-            self.give(&credit.account, amount, transfer)?;
+            known.change_account(moved(&credit))?;
         }
         let currency = new.money.currency;
         Ok(Ok(Posted {
@@ -101,12 +105,13 @@ impl Tx<'_> {
     }
 
     /// The account and whether it has a row.
-    fn account_or_unopened(&self, id: AccountId) -> Result<Option<(Account, bool)>, StoreError> {
+    pub(super) fn account_or_unopened(&self, id: AccountId) -> Result<Option<(Account, bool)>, StoreError> {
         let found = self.account(id)?.map(|account| (account, true));
         Ok(found.or_else(|| unopened_system_account(id).map(|account| (account, false))))
     }
 
-    fn insert_transfer(
+    /// Numbers a transfer and puts it behind all others.
+    fn append(
         &mut self,
         new: &NewTransfer<'_>,
         debit: &Side,
@@ -126,65 +131,26 @@ impl Tx<'_> {
             memo: new.memo.map(Memo::as_str),
             at_us: new.at_us,
         };
-        self.statement(
-            "INSERT INTO transfer VALUES \
-             (NULL, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        )?
-        .execute(params![
-            row.debit.number(),
-            row.credit.number(),
-            row.amount.minor(),
-            number_or_0(row.debit_previous),
-            number_or_0(row.credit_previous),
-            row.debit_balance.minor(),
-            row.credit_balance.minor(),
-            row.call.session.as_bytes(),
-            row.call.slot.0,
-            sequence_number(row.call),
-            row.part,
-            kind_number(row.kind),
-            row.memo,
-            row.at_us,
-            row.checksum(),
-        ])?;
-        let number = self.conn.last_insert_rowid();
-        TransferId::from_number(number)
-            .ok_or_else(|| StoreError::Impossible(format!("a transfer got the number {number}")))
+        let newest = self.newest_transfer()?;
+        let id = newest.checked_add(1).and_then(TransferId::from_number);
+        let id = id.ok_or_else(|| StoreError::Impossible(format!("no transfer can follow {newest}")))?;
+        self.known().append_transfer(row.pending(id));
+        Ok(id)
     }
 
-    fn take(&mut self, from: &Account, amount: Amount, transfer: TransferId) -> Result<(), StoreError> {
-        let rows = self
-            .statement(
-                "UPDATE account SET balance = balance - ?2, last_transfer = ?3 \
-                 WHERE id = ?1 AND last_transfer = ?4 AND balance - held - ?2 >= floor",
-            )?
-            .execute(params![
-                from.id.number(),
-                amount.minor(),
-                transfer.number(),
-                number_or_0(from.last_transfer)
-            ])?;
-        one_row(rows, from.id)
-    }
-
-    fn give(&mut self, to: &Account, amount: Amount, transfer: TransferId) -> Result<(), StoreError> {
-        let rows = self
-            .statement(
-                "UPDATE account SET balance = balance + ?2, last_transfer = ?3 \
-                 WHERE id = ?1 AND last_transfer = ?4 AND balance + ?2 <= ?5",
-            )?
-            .execute(params![
-                to.id.number(),
-                amount.minor(),
-                transfer.number(),
-                number_or_0(to.last_transfer),
-                AMOUNT_MINOR_UNITS_MAX,
-            ])?;
-        one_row(rows, to.id)
+    pub(super) fn newest_transfer(&self) -> Result<i64, StoreError> {
+        if let Some(number) = self.known().newest_transfer() {
+            return Ok(number);
+        }
+        let newest: Option<i64> =
+            self.statement("SELECT MAX(id) FROM transfer")?.query_row([], |row| row.get(0))?;
+        let number = newest.unwrap_or(0);
+        self.known().learn_newest_transfer(number);
+        Ok(number)
     }
 }
 
-fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
+pub(super) fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
     let money = new.money;
     if money.amount <= Amount::ZERO {
         return Err(Refusal::AmountNotPositive { money });
@@ -198,7 +164,7 @@ fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
+pub(super) fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
     let (account, is_open) = in_currency(new.debit, new.money, found)?;
     let balance_after = account.balance.checked_sub(new.money.amount);
     match balance_after.filter(|_| new.money.amount <= account.available().amount) {
@@ -207,7 +173,7 @@ fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<S
     }
 }
 
-fn credit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
+pub(super) fn credit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
     let (account, is_open) = in_currency(new.credit, new.money, found)?;
     match account.balance.checked_add(new.money.amount) {
         Some(balance_after) => Ok(Side { account, balance_after, is_open }),
@@ -241,13 +207,6 @@ fn too_little(account: &Account, wanted: Money) -> Refusal {
     }
 }
 
-fn one_row(rows: usize, account: AccountId) -> Result<(), StoreError> {
-    match rows {
-        1 => Ok(()),
-        _ => Err(StoreError::Impossible(format!("account {account} moved inside its own transaction"))),
-    }
-}
-
 /// All columns of a transfer but its number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct TransferRow<'a> {
@@ -263,6 +222,54 @@ pub(super) struct TransferRow<'a> {
     pub(super) kind: TransferKind,
     pub(super) memo: Option<&'a str>,
     pub(super) at_us: i64,
+}
+
+/// Columns of a transfer.
+pub(crate) const TRANSFER_COLUMNS: usize = 16;
+
+/// A transfer's columns as they will be written.
+#[derive(Debug)]
+pub(crate) struct PendingTransfer {
+    pub(crate) id: i64,
+    debit: i64,
+    credit: i64,
+    amount: i64,
+    debit_previous: i64,
+    credit_previous: i64,
+    debit_balance: i64,
+    credit_balance: i64,
+    session: [u8; 16],
+    slot: u16,
+    sequence: i64,
+    part: u16,
+    kind: i64,
+    memo: Option<String>,
+    at_us: i64,
+    checksum: i64,
+}
+
+impl PendingTransfer {
+    /// In the order of the table.
+    pub(crate) fn columns(&self) -> [&dyn ToSql; TRANSFER_COLUMNS] {
+        [
+            &self.id,
+            &self.debit,
+            &self.credit,
+            &self.amount,
+            &self.debit_previous,
+            &self.credit_previous,
+            &self.debit_balance,
+            &self.credit_balance,
+            &self.session,
+            &self.slot,
+            &self.sequence,
+            &self.part,
+            &self.kind,
+            &self.memo,
+            &self.at_us,
+            &self.checksum,
+        ]
+    }
 }
 
 /// The columns in the order that [`TransferRow::read`] expects.
@@ -293,6 +300,28 @@ impl<'a> TransferRow<'a> {
             memo: row.get_ref(13)?.as_str_or_null().map_err(|_| no_meaning("memo"))?,
             at_us: number(14)?,
         })
+    }
+
+    /// Ready to be written under the number `id`.
+    pub(super) fn pending(&self, id: TransferId) -> PendingTransfer {
+        PendingTransfer {
+            id: id.number(),
+            debit: self.debit.number(),
+            credit: self.credit.number(),
+            amount: self.amount.minor(),
+            debit_previous: number_or_0(self.debit_previous),
+            credit_previous: number_or_0(self.credit_previous),
+            debit_balance: self.debit_balance.minor(),
+            credit_balance: self.credit_balance.minor(),
+            session: *self.call.session.as_bytes(),
+            slot: self.call.slot.0,
+            sequence: sequence_number(self.call),
+            part: self.part,
+            kind: kind_number(self.kind),
+            memo: self.memo.map(str::to_owned),
+            at_us: self.at_us,
+            checksum: self.checksum(),
+        }
     }
 
     pub(super) fn checksum(&self) -> i64 {

@@ -125,6 +125,7 @@ fn an_overdrawn_account_is_found_even_if_everything_adds_up() {
     let mut bench = ledger();
     let report = audit_with(&mut bench, |tx| {
         tx.conn.execute("UPDATE account SET floor = -99999 WHERE id = 1", []).unwrap();
+        tx.known().forget();
         let (ada, cash) = (super::id(1), AccountId::cash("EUR".parse().unwrap()));
         post(tx, call(90), TransferKind::Withdrawal, (ada, cash), money(900, "EUR")).unwrap();
         tx.conn.execute("UPDATE account SET floor = 0 WHERE id = 1", []).unwrap();
@@ -173,10 +174,9 @@ fn an_entry_of_a_call_that_was_never_claimed_or_did_not_execute_is_found() {
     let first = switchboard_call::id::CallId { slot: switchboard_call::id::Slot(9), ..call(1) };
     let booked_as = |id, answer: Option<Answer>| {
         move |tx: &mut Tx<'_>| {
-            tx.claim_first(first, BoundTo::Principal(1)).unwrap();
-            if let Some(answer) = answer {
-                tx.record(first, None, &answer.to_bytes(), 1).unwrap();
-            }
+            let claimed = tx.claim_first(first, BoundTo::Principal(1)).unwrap().unwrap();
+            let answer = answer.map_or_else(Vec::new, |answer| answer.to_bytes());
+            tx.record(claimed, None, &answer, 1).unwrap();
             post(tx, id, TransferKind::Transfer, (ada, ben), money(1, "EUR")).unwrap();
         }
     };
