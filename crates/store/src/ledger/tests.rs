@@ -2,6 +2,7 @@
 //! audit finds what was planted.
 
 mod corruption;
+mod many;
 mod model;
 mod pages;
 

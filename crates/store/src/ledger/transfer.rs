@@ -48,9 +48,9 @@ pub struct Posted {
 }
 
 /// One side of a transfer, as found.
-struct Side {
-    account: Account,
-    balance_after: Amount,
+pub(super) struct Side {
+    pub(super) account: Account,
+    pub(super) balance_after: Amount,
     is_open: bool,
 }
 
@@ -101,7 +101,7 @@ impl Tx<'_> {
     }
 
     /// The account and whether it has a row.
-    fn account_or_unopened(&self, id: AccountId) -> Result<Option<(Account, bool)>, StoreError> {
+    pub(super) fn account_or_unopened(&self, id: AccountId) -> Result<Option<(Account, bool)>, StoreError> {
         let found = self.account(id)?.map(|account| (account, true));
         Ok(found.or_else(|| unopened_system_account(id).map(|account| (account, false))))
     }
@@ -184,7 +184,7 @@ impl Tx<'_> {
     }
 }
 
-fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
+pub(super) fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
     let money = new.money;
     if money.amount <= Amount::ZERO {
         return Err(Refusal::AmountNotPositive { money });
@@ -198,7 +198,7 @@ fn check_amount(new: &NewTransfer<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
+pub(super) fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
     let (account, is_open) = in_currency(new.debit, new.money, found)?;
     let balance_after = account.balance.checked_sub(new.money.amount);
     match balance_after.filter(|_| new.money.amount <= account.available().amount) {
@@ -207,7 +207,7 @@ fn debit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<S
     }
 }
 
-fn credit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
+pub(super) fn credit_side(new: &NewTransfer<'_>, found: Option<(Account, bool)>) -> Result<Side, Refusal> {
     let (account, is_open) = in_currency(new.credit, new.money, found)?;
     match account.balance.checked_add(new.money.amount) {
         Some(balance_after) => Ok(Side { account, balance_after, is_open }),
@@ -241,7 +241,7 @@ fn too_little(account: &Account, wanted: Money) -> Refusal {
     }
 }
 
-fn one_row(rows: usize, account: AccountId) -> Result<(), StoreError> {
+pub(super) fn one_row(rows: usize, account: AccountId) -> Result<(), StoreError> {
     match rows {
         1 => Ok(()),
         _ => Err(StoreError::Impossible(format!("account {account} moved inside its own transaction"))),
