@@ -1,8 +1,8 @@
 //! The bank's commands and reads as methods. Absent: the rules, and acknowledging: that is for the application, once it has
 //! taken an answer over.
 
-use switchboard_commands::bank::{AccountId, Bank, Command, Memo, Owner, TransferId};
-use switchboard_commands::money::Money;
+use switchboard_commands::bank::{AccountId, Bank, Command, Memo, Movements, Owner, TransferId};
+use switchboard_commands::money::{Currency, Money};
 
 use crate::answered::{AnsweredBy, ReadBy};
 use crate::error::CallError;
@@ -47,6 +47,12 @@ impl BankClient<'_> {
     /// Moves money from the first account to the second.
     pub async fn transfer(&self, from: AccountId, to: AccountId, money: Money, memo: Option<Memo>) -> Called {
         self.client.call::<Bank>(Command::Transfer { from, to, money, memo }).await
+    }
+
+    /// Moves money many times in the order of the list: all of it, or nothing. A list with so many long memos that the
+    /// server would not take it is not sent.
+    pub async fn transfer_many(&self, currency: Currency, transfers: Movements) -> Called {
+        self.client.call::<Bank>(Command::TransferMany { currency, transfers }).await
     }
 
     /// Moves a deposit from suspense to the account it belongs to.

@@ -5,6 +5,7 @@
 
 mod audit;
 mod id;
+mod movement;
 mod refusal;
 mod statement;
 #[cfg(test)]
@@ -15,11 +16,12 @@ use serde::Serialize;
 
 pub use audit::{AuditReport, Check, CurrencySum, Finding};
 pub use id::{AccountId, AccountKind, TransferId};
-pub use refusal::{Refusal, SuspenseReason};
+pub use movement::{Movement, Movements};
+pub use refusal::{Reason, Refusal, SuspenseReason};
 pub use statement::{AccountLine, StatementLine, SuspendedDeposit, TransferKind};
 
 use crate::limits::{MEMO_BYTES_MAX, OWNER_BYTES_MAX};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::{Commands, Line};
 
 /// Name of the service in a call frame.
@@ -107,6 +109,17 @@ pub enum Command {
         #[n(2)]
         memo: Option<Memo>,
     },
+    /// Moves money many times between members' accounts of one currency, in the order of the list: all of it, or
+    /// nothing.
+    #[n(5)]
+    TransferMany {
+        /// The currency of every amount and account.
+        #[n(0)]
+        currency: Currency,
+        /// What is to be moved.
+        #[n(1)]
+        transfers: Movements,
+    },
     /// Reads the balance of an account.
     #[n(16)]
     Balance {
@@ -161,7 +174,8 @@ impl Command {
             | Self::Deposit { .. }
             | Self::Withdraw { .. }
             | Self::Transfer { .. }
-            | Self::Settle { .. } => false,
+            | Self::Settle { .. }
+            | Self::TransferMany { .. } => false,
             Self::Balance { .. }
             | Self::Statement { .. }
             | Self::Accounts { .. }
@@ -179,6 +193,7 @@ impl Command {
             Self::Withdraw { .. } => "withdraw",
             Self::Transfer { .. } => "transfer",
             Self::Settle { .. } => "settle",
+            Self::TransferMany { .. } => "transfer_many",
             Self::Balance { .. } => "balance",
             Self::Statement { .. } => "statement",
             Self::Accounts { .. } => "accounts",
@@ -273,6 +288,16 @@ pub enum Reply {
         /// Its balance now.
         #[n(2)]
         balance: Money,
+    },
+    /// All the money of a list has moved.
+    #[n(6)]
+    TransferredMany {
+        /// The ledger's entry of the first movement. The others follow it in the order of the list, one by one.
+        #[n(0)]
+        first: TransferId,
+        /// The entry of the last one.
+        #[n(1)]
+        last: TransferId,
     },
     /// The balance.
     #[n(16)]

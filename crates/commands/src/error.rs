@@ -1,6 +1,6 @@
 //! Why a person's text is not the amount, currency, account or line it should be. Nothing was sent.
 
-use crate::limits::{AMOUNT_MINOR_UNITS_MAX, AMOUNT_TEXT_BYTES_MAX};
+use crate::limits::{AMOUNT_MINOR_UNITS_MAX, AMOUNT_TEXT_BYTES_MAX, TRANSFERS_MAX};
 use crate::money::Currency;
 
 /// A text that cannot be read. Each says what is wrong and what to write instead.
@@ -64,6 +64,14 @@ pub enum InputError {
     /// Not the number of a transfer.
     #[error("{0:?} is not a transfer; write its number, such as 12")]
     Transfer(String),
+    /// A list of movements without one.
+    #[error("there is no movement in the list; name at least one")]
+    MovementsNone,
+    /// A list of movements over its bound.
+    #[error(
+        "there are {0} movements in the list; one call takes at most {TRANSFERS_MAX}, so make several calls"
+    )]
+    MovementsMany(usize),
     /// An empty line of text.
     #[error("the text is empty; write at least one character")]
     LineEmpty,

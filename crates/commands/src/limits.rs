@@ -13,6 +13,9 @@ pub const OWNER_BYTES_MAX: usize = 200;
 /// Longest memo of a transfer, in bytes of UTF-8.
 pub const MEMO_BYTES_MAX: usize = 280;
 
+/// Most movements of one bulk transfer.
+pub const TRANSFERS_MAX: u16 = 8_190;
+
 /// Most lines of one page of a statement.
 pub const STATEMENT_LINES_MAX: u16 = 500;
 

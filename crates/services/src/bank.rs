@@ -11,13 +11,13 @@ mod spec;
 use std::ops::RangeInclusive;
 
 use switchboard_commands::bank::{
-    self, AccountId, AuditReport, Command, Memo, Owner, Refusal, Reply, SuspenseReason, TransferId,
-    TransferKind,
+    self, AccountId, AuditReport, Command, Memo, Movements, Owner, Refusal, Reply, SuspenseReason,
+    TransferId, TransferKind,
 };
 use switchboard_commands::limits::{ACCOUNTS_MAX, STATEMENT_LINES_MAX, SUSPENDED_MAX};
-use switchboard_commands::money::{Amount, Money};
+use switchboard_commands::money::{Amount, Currency, Money};
 use switchboard_engine::{CallContext, CommandSpec, Flaw, ReadContext, Ruling, Service, planted};
-use switchboard_store::{NewAccount, NewTransfer, Posted, Snapshot, StoreError, Tx};
+use switchboard_store::{NewAccount, NewTransfer, Posted, PostedAll, RefusedAt, Snapshot, StoreError, Tx};
 
 /// The service of that name.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,6 +45,7 @@ impl Service for Bank {
             | Command::Withdraw { .. }
             | Command::Transfer { .. }
             | Command::Settle { .. }
+            | Command::TransferMany { .. }
             | Command::Balance { .. }
             | Command::Statement { .. }
             | Command::Accounts { .. }
@@ -67,6 +68,7 @@ impl Service for Bank {
                 transfer(tx, call, (*from, *to), *money, memo.as_ref())
             }
             Command::Settle { deposit, account, memo } => settle(tx, call, *deposit, *account, memo.as_ref()),
+            Command::TransferMany { currency, transfers } => transfer_many(tx, call, *currency, transfers),
             Command::Balance { .. }
             | Command::Statement { .. }
             | Command::Accounts { .. }
@@ -97,7 +99,8 @@ impl Service for Bank {
             | Command::Deposit { .. }
             | Command::Withdraw { .. }
             | Command::Transfer { .. }
-            | Command::Settle { .. } => Err(out_of_place(command)),
+            | Command::Settle { .. }
+            | Command::TransferMany { .. } => Err(out_of_place(command)),
         }
     }
 }
@@ -151,7 +154,8 @@ fn suspense_reason(refusal: &Refusal, named: AccountId) -> Option<SuspenseReason
         | Refusal::BadLimit { .. }
         | Refusal::ForeignCursor { .. }
         | Refusal::NotSuspended { .. }
-        | Refusal::AlreadySettled { .. } => None,
+        | Refusal::AlreadySettled { .. }
+        | Refusal::MovementRefused { .. } => None,
     }
 }
 
@@ -212,6 +216,28 @@ fn transfer(
         account: from,
         balance: posted.debit_balance,
     }))
+}
+
+/// Names are looked at before money is, over the whole list.
+fn transfer_many(
+    tx: &mut Tx<'_>,
+    call: &CallContext,
+    currency: Currency,
+    transfers: &Movements,
+) -> Ruling<Reply, Refusal> {
+    let mut bookings = Vec::with_capacity(transfers.len());
+    for (part, movement) in (0..=u16::MAX).zip(transfers.iter()) {
+        if let Err(refusal) = member(movement.from).and_then(|()| member(movement.to)) {
+            return Ok(Err(Refusal::of_movement(part, refusal)));
+        }
+        let (sides, money) = ((movement.from, movement.to), movement.amount.of(currency));
+        let booking = booking(call, TransferKind::Transfer, sides, money, movement.memo.as_ref());
+        bookings.push(NewTransfer { part, ..booking });
+    }
+    Ok(match tx.post_all(&bookings)? {
+        Ok(PostedAll { first, last }) => Ok(Reply::TransferredMany { first, last }),
+        Err(RefusedAt { index, refusal }) => Err(Refusal::of_movement(index, refusal)),
+    })
 }
 
 fn settle(
@@ -302,7 +328,7 @@ fn within(limit: u16, limit_max: u16) -> Result<(), Refusal> {
     if (1..=limit_max).contains(&limit) { Ok(()) } else { Err(Refusal::BadLimit { limit, limit_max }) }
 }
 
-/// Every command of this service books at most one transfer.
+/// The first transfer of a call; most commands book no other.
 fn booking<'a>(
     call: &CallContext,
     kind: TransferKind,

@@ -3,13 +3,17 @@
 
 use switchboard_commands::limits::{
     ACCOUNTS_MAX, CURRENCIES_MAX, FINDING_BYTES_MAX, FINDINGS_MAX, MEMO_BYTES_MAX, OWNER_BYTES_MAX,
-    STATEMENT_LINES_MAX, SUSPENDED_MAX,
+    STATEMENT_LINES_MAX, SUSPENDED_MAX, TRANSFERS_MAX,
 };
 
 use crate::text::limits::{CASE_CHUNK_BYTES_MAX, CASE_GROWTH_FACTOR_MAX};
 
 /// Longest command of the bank: its longest text and its numbers.
 pub const BANK_BODY_BYTES_MAX: u32 = 64 + bytes(MEMO_BYTES_MAX);
+
+/// Longest bulk transfer: the most movements with any numbers and a memo of 32 bytes each, or fewer with longer ones. Half of
+/// what a frame holds, since a body waits in memory until it is executed.
+pub const TRANSFER_MANY_BODY_BYTES_MAX: u32 = BANK_BODY_BYTES_MAX + TRANSFERS_MAX as u32 * 62;
 
 /// Longest reply of the bank that is no list, and longest refusal.
 pub const BANK_REPLY_BYTES_MAX: u32 = 128;

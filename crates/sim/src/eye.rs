@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags, Row};
 use switchboard_call::id::{CallId, Sequence, SessionId, Slot};
 
 use crate::disk::{Disk, VFS};
-use crate::intent::marked;
+use crate::intent::{entries, marked};
 use crate::model::{AccountRow, TransferRow};
 
 /// Looks at one store.
@@ -31,7 +31,7 @@ impl Eye {
     /// # Errors
     /// When they cannot be read.
     pub fn transfers(&self, known: usize) -> rusqlite::Result<Vec<TransferRow>> {
-        let sql = "SELECT id, debit, credit, amount, memo, session, slot, sequence FROM transfer WHERE id > ?1 ORDER BY id";
+        let sql = "SELECT id, debit, credit, amount, memo, session, slot, sequence, part FROM transfer WHERE id > ?1 ORDER BY id";
         let mut statement = self.conn.prepare_cached(sql)?;
         let known = i64::try_from(known).expect("a few rows");
         let rows = statement.query_map([known], |row| {
@@ -43,6 +43,8 @@ impl Eye {
                 amount: row.get(3)?,
                 intent: memo.as_deref().and_then(marked).unwrap_or(0),
                 call: call_id(row, 5)?,
+                part: row.get(8)?,
+                parts: memo.as_deref().map_or(1, entries),
             })
         })?;
         rows.collect()

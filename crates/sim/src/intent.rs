@@ -2,7 +2,7 @@
 //! carries into the ledger (as a memo, or as the name of an owner) and the call carries in its label, so that every
 //! effect and every answer can be traced to the wish it belongs to, whatever call ids it went through.
 
-use switchboard_commands::bank::{AccountId, Command};
+use switchboard_commands::bank::{AccountId, Command, Memo, Movement, Movements};
 use switchboard_commands::money::{Amount, Currency, Money};
 
 use crate::chance::Chance;
@@ -44,7 +44,13 @@ pub fn mark(intent: Intent) -> String {
 /// The wish that a label, memo or owner belongs to.
 #[must_use]
 pub fn marked(text: &str) -> Option<Intent> {
-    text.strip_prefix('w')?.parse().ok()
+    text.strip_prefix('w')?.split('/').next()?.parse().ok()
+}
+
+/// How many entries of the ledger the wish of this memo is: behind a stroke where it is not one.
+#[must_use]
+pub fn entries(memo: &str) -> u16 {
+    memo.split_once('/').and_then(|(_, entries)| entries.parse().ok()).unwrap_or(1)
 }
 
 /// A command for this wish, most of them possible, some to be refused.
@@ -66,10 +72,26 @@ pub fn command(intent: Intent, chance: &mut Chance) -> Command {
         2 => Command::Withdraw { account: account(number), money: money(minor, number + 1), memo },
         3 => Command::Withdraw { account: account(number), money: money(1_000_000, number), memo },
         4..=8 => Command::Deposit { account: account(number), money: money(minor, number), memo },
-        9..=12 => {
+        9..=10 => {
             let (from, to) = (account(number), account((number + 1) % ACCOUNTS + 1));
             Command::Transfer { from, to, money: money(minor, number), memo }
         }
+        11..=12 => transfer_many(intent, number),
         _ => Command::Withdraw { account: account(number), money: money(minor, number), memo },
     }
+}
+
+/// Money to and fro between the two accounts of a currency; some ask for more than is there, at any place of the list.
+fn transfer_many(intent: Intent, number: i64) -> Command {
+    let mut chance = Chance::of(intent, "movements", 0);
+    let sides = [account(number), account((number + 1) % ACCOUNTS + 1)];
+    let count = chance.between(1, 6);
+    let memo: Memo = format!("{}/{count}", mark(intent)).parse().expect("a mark is a short line");
+    let movements = (0..count).map(|_| {
+        let (from, to) = if chance.happens(0.5) { (sides[0], sides[1]) } else { (sides[1], sides[0]) };
+        let minor = i64::try_from(chance.between(1, 400)).expect("a few");
+        Movement { from, to, amount: Amount::from_minor(minor), memo: Some(memo.clone()) }
+    });
+    let transfers = Movements::new(movements.collect()).expect("a few movements");
+    Command::TransferMany { currency: currency(number), transfers }
 }

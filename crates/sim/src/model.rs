@@ -167,10 +167,10 @@ impl Model {
     /// When a promise is broken.
     pub fn committed(&mut self, store: usize, transfers: &[TransferRow], accounts: &[AccountRow]) -> Verdict {
         let Facts { calls, ledger } = &mut self.facts[store];
-        for row in transfers {
-            calls.took_effect(row.call)?;
-            self.wishes.took_effect(row.intent, row.call)?;
-            ledger.append(row)?;
+        for rows in transfers.chunk_by(|before, row| before.call == row.call) {
+            calls.took_effect(rows[0].call)?;
+            self.wishes.took_effect(rows[0].intent, rows[0].call)?;
+            ledger.append_call(rows)?;
         }
         for row in accounts {
             if let Some((intent, call)) = row.opened_by.filter(|_| !ledger.knows(row.id)) {

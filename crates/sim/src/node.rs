@@ -511,6 +511,7 @@ fn balance_asked(request: &Request) -> Option<(u64, i64)> {
         | bank::Command::Withdraw { .. }
         | bank::Command::Transfer { .. }
         | bank::Command::Settle { .. }
+        | bank::Command::TransferMany { .. }
         | bank::Command::Statement { .. }
         | bank::Command::Accounts { .. }
         | bank::Command::Suspended { .. }

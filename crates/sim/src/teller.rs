@@ -111,13 +111,15 @@ const OPEN_ACCOUNT: CommandSpec = CommandSpec::command("open_account");
 const DEPOSIT: CommandSpec = CommandSpec { prepare: Prepare::Pool, ..command("deposit") };
 const WITHDRAW: CommandSpec = CommandSpec { refuses_after_write: true, ..command("withdraw") };
 const TRANSFER: CommandSpec = command("transfer");
+const TRANSFER_MANY: CommandSpec = command("transfer_many");
 const BALANCE: CommandSpec =
     CommandSpec { allowed: Allowed::OperatorsAndMachines, ..CommandSpec::read("balance") };
 
 impl<const NEWEST: u16> Service for Teller<NEWEST> {
     const NAME: &'static str = bank::SERVICE;
     const VERSIONS: RangeInclusive<u16> = 1..=NEWEST;
-    const COMMANDS: &'static [CommandSpec] = &[OPEN_ACCOUNT, DEPOSIT, WITHDRAW, TRANSFER, BALANCE];
+    const COMMANDS: &'static [CommandSpec] =
+        &[OPEN_ACCOUNT, DEPOSIT, WITHDRAW, TRANSFER, TRANSFER_MANY, BALANCE];
     type Command = Asked;
     type Reply = Reply;
     type Refusal = Refusal;
@@ -129,6 +131,7 @@ impl<const NEWEST: u16> Service for Teller<NEWEST> {
             Command::Deposit { .. } => &DEPOSIT,
             Command::Withdraw { .. } => &WITHDRAW,
             Command::Transfer { .. } | Command::Settle { .. } => &TRANSFER,
+            Command::TransferMany { .. } => &TRANSFER_MANY,
             Command::Balance { .. }
             | Command::Statement { .. }
             | Command::Accounts { .. }

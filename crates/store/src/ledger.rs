@@ -14,6 +14,7 @@
 mod account;
 mod audit;
 mod checksum;
+mod many;
 mod pages;
 mod suspense;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 mod transfer;
 
 pub use account::{Account, NewAccount};
+pub use many::{PostedAll, RefusedAt};
 pub use pages::StatementPage;
 pub use suspense::SuspenseItem;
 pub use transfer::{NewTransfer, Posted};

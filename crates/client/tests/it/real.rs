@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchboard_client::{Client, JournalPlace, Options};
-use switchboard_commands::bank::{AccountId, Bank, Owner, Reply};
+use switchboard_commands::bank::{AccountId, Bank, Memo, Movement, Movements, Owner, Refusal, Reply};
+use switchboard_commands::limits::TRANSFERS_MAX;
 use switchboard_engine::{Config as EngineConfig, DigestKeys, Engine};
 use switchboard_server::{Config, Limits, Listeners, OperatorKey, Plaintext, run};
 use switchboard_store::{Durability, Folder, Options as StoreOptions, Store};
@@ -195,5 +196,63 @@ async fn a_server_and_a_client_that_start_again_agree_on_every_call() {
     assert!(recovered.open.is_empty() && recovered.answered.is_empty(), "{recovered:?}");
     client.close().await;
     teller.close().await;
+    node.stop().await;
+}
+
+/// The longest list of cents, every memo of this length.
+fn cents(from: AccountId, to: AccountId, memo_bytes: usize) -> Movements {
+    let memo: Option<Memo> = (memo_bytes > 0).then(|| "m".repeat(memo_bytes).parse().unwrap());
+    let movement = Movement { from, to, amount: euros(1).amount, memo };
+    Movements::new(vec![movement; TRANSFERS_MAX.into()]).unwrap()
+}
+
+#[tokio::test]
+async fn bulk_transfers_through_a_relay_that_cuts_happen_once_and_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let direct = format!("unix:{}", socket(folder.path()).display());
+    let teller = Client::open(crate::volatile(&direct)).unwrap();
+    let (payer, payee) = (open_account(&teller).await, open_account(&teller).await);
+    let each = i64::from(TRANSFERS_MAX);
+    teller.bank().deposit(payer, euros(3 * each + 5), None).await.unwrap().result.unwrap();
+    let (address, connections) = relay(folder.path(), 151);
+    let journal = folder.path().join("journal");
+    let client = Client::open(durable(&address, &journal)).unwrap();
+    let mut first_of_next = 2;
+    for memo_bytes in [0, 1, 32] {
+        let list = cents(payer, payee, memo_bytes);
+        let answered = client.bank().transfer_many(euros(0).currency, list).await.unwrap();
+        client.acknowledge(answered.id).await.unwrap();
+        let Reply::TransferredMany { first, last } = answered.result.unwrap() else {
+            panic!("another reply")
+        };
+        assert_eq!((first.number(), last.number()), (first_of_next, first_of_next + each - 1));
+        first_of_next += each;
+    }
+    let refused = client.bank().transfer_many(euros(0).currency, cents(payer, payee, 0)).await.unwrap();
+    let refusal = refused.result.unwrap_err();
+    assert!(matches!(refusal, Refusal::MovementRefused { index: 5, .. }), "{refusal:?}");
+    assert!(connections.load(Ordering::SeqCst) > 2, "the relay did cut");
+    assert_eq!((balance_of(&teller, payer).await, balance_of(&teller, payee).await), (5, 3 * each));
+    audit(&teller).await;
+    client.close().await;
+    teller.close().await;
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_list_with_more_memo_than_the_server_takes_is_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = Node::start(folder.path());
+    let direct = format!("unix:{}", socket(folder.path()).display());
+    let client = Client::open(crate::volatile(&direct)).unwrap();
+    let (payer, payee) = (open_account(&client).await, open_account(&client).await);
+    for memo_bytes in [80, 280] {
+        let list = cents(payer, payee, memo_bytes);
+        let error = client.bank().transfer_many(euros(0).currency, list).await.unwrap_err();
+        assert_eq!(error.id(), None, "{error}");
+        assert!(error.to_string().contains(" bytes, "), "{error}");
+    }
+    client.close().await;
     node.stop().await;
 }

@@ -1,6 +1,10 @@
 //! Why the bank says no. A refusal is an answer like any other: the call has ended, nothing was booked,
 //! and a new try is a new call.
 
+use std::fmt;
+
+use minicbor::decode::{Decoder, Error as DecodeError};
+use minicbor::encode::{Encoder, Error as EncodeError, Write};
 use minicbor::{Decode, Encode};
 use serde::Serialize;
 
@@ -172,9 +176,32 @@ pub enum Refusal {
         #[n(1)]
         settled_by: TransferId,
     },
+    /// One of many movements; none of them was booked.
+    #[n(14)]
+    #[error("nothing was booked because of movement {} of the list: {reason}", u32::from(*.index) + 1)]
+    MovementRefused {
+        /// Which, counted from 0; the text counts from 1.
+        #[n(0)]
+        index: u16,
+        /// Why it would have been refused alone, behind those before it.
+        #[n(1)]
+        reason: Reason,
+    },
 }
 
+/// Number of [`Refusal::MovementRefused`] on the wire.
+const MOVEMENT_REFUSED: u32 = 14;
+
 impl Refusal {
+    /// The refusal of a list because of one of its movements, counted from 0.
+    #[must_use]
+    pub fn of_movement(index: u16, reason: Self) -> Self {
+        if matches!(reason, Self::MovementRefused { .. }) {
+            return reason;
+        }
+        Self::MovementRefused { index, reason: Reason(Box::new(reason)) }
+    }
+
     /// Stable name, equal to the tag of the JSON view.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -193,7 +220,46 @@ impl Refusal {
             Self::ForeignCursor { .. } => "foreign_cursor",
             Self::NotSuspended { .. } => "not_suspended",
             Self::AlreadySettled { .. } => "already_settled",
+            Self::MovementRefused { .. } => "movement_refused",
         }
+    }
+}
+
+/// Why one movement of a list was refused: any refusal but that of a list, so that none holds another that holds another.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(transparent)]
+pub struct Reason(Box<Refusal>);
+
+impl Reason {
+    /// The refusal that the movement would have met alone.
+    #[must_use]
+    pub fn refusal(&self) -> &Refusal {
+        &self.0
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// CBOR: the refusal.
+impl<C> Encode<C> for Reason {
+    fn encode<W: Write>(&self, e: &mut Encoder<W>, ctx: &mut C) -> Result<(), EncodeError<W::Error>> {
+        self.0.encode(e, ctx)
+    }
+}
+
+impl<'b, C> Decode<'b, C> for Reason {
+    fn decode(d: &mut Decoder<'b>, ctx: &mut C) -> Result<Self, DecodeError> {
+        let at = d.position();
+        let mut ahead = d.probe();
+        ahead.array()?;
+        if ahead.u32()? == MOVEMENT_REFUSED {
+            return Err(DecodeError::message("the reason of a movement is that of another").at(at));
+        }
+        Refusal::decode(d, ctx).map(|refusal| Self(Box::new(refusal)))
     }
 }
 

@@ -7,10 +7,12 @@ use proptest::prelude::*;
 use switchboard_call::id::{CallId, Sequence, SessionId, Slot};
 
 use super::{
-    AccountId, AccountLine, AuditReport, Check, Command, CurrencySum, Finding, Refusal, Reply, StatementLine,
-    SuspendedDeposit, SuspenseReason, TransferId, TransferKind,
+    AccountId, AccountLine, AuditReport, Check, Command, CurrencySum, Finding, Movement, Movements, Refusal,
+    Reply, StatementLine, SuspendedDeposit, SuspenseReason, TransferId, TransferKind,
 };
+use crate::InputError;
 use crate::golden::{Golden, json_tag};
+use crate::limits::TRANSFERS_MAX;
 use crate::money::{Amount, Money};
 
 fn eur(minor: i64) -> Money {
@@ -34,6 +36,7 @@ fn every_command() -> Vec<Command> {
         Command::Withdraw { account: ada, money, memo: None },
         Command::Transfer { from: ada, to: ben, money, memo: memo() },
         Command::Settle { deposit: transfer(12), account: ada, memo: None },
+        Command::TransferMany { currency: money.currency, transfers: movements() },
         Command::Balance { account: ada },
         Command::Statement { account: AccountId::cash(money.currency), limit: 50, before: None },
         Command::Statement { account: ada, limit: 50, before: Some(transfer(12)) },
@@ -41,6 +44,14 @@ fn every_command() -> Vec<Command> {
         Command::Suspended { limit: 50, after: Some(transfer(12)) },
         Command::Audit,
     ]
+}
+
+fn movements() -> Movements {
+    let movement = |from, to, memo: Option<&str>| {
+        let memo = memo.map(|memo| memo.parse().unwrap());
+        Movement { from: account(from), to: account(to), amount: Amount::from_minor(2000), memo }
+    };
+    Movements::new(vec![movement(7, 8, None), movement(7, 9, Some("wages"))]).unwrap()
 }
 
 fn statement_line() -> StatementLine {
@@ -98,6 +109,7 @@ fn every_reply() -> Vec<Reply> {
         Reply::Withdrawn { transfer, account, balance },
         Reply::Transferred { transfer, account, balance },
         Reply::Settled { transfer, account, balance },
+        Reply::TransferredMany { first: transfer, last: TransferId::from_number(13).unwrap() },
         Reply::Balance { account, balance, available: eur(1000) },
         Reply::Statement { account, balance, lines: vec![statement_line()], before: Some(transfer) },
         Reply::Accounts { accounts: vec![list], after: None },
@@ -124,6 +136,7 @@ fn every_refusal() -> Vec<Refusal> {
         Refusal::ForeignCursor { account, transfer },
         Refusal::NotSuspended { transfer },
         Refusal::AlreadySettled { transfer, settled_by: TransferId::from_number(13).unwrap() },
+        Refusal::of_movement(1, Refusal::NotEnoughMoney { account, available, wanted }),
     ]
 }
 
@@ -199,6 +212,50 @@ fn kinds_and_reasons_have_the_numbers_that_the_store_keeps() {
     assert_eq!(minicbor::to_vec(TransferKind::Settlement).unwrap(), [5]);
 }
 
+fn many(count: usize) -> Vec<Movement> {
+    let (from, to, amount) = (account(1), account(2), Amount::from_minor(1));
+    vec![Movement { from, to, amount, memo: None }; count]
+}
+
+#[test]
+fn a_list_has_at_least_one_movement_and_is_bounded_also_on_the_wire() {
+    let most = usize::from(TRANSFERS_MAX);
+    for (count, error) in [(0, InputError::MovementsNone), (most + 1, InputError::MovementsMany(most + 1))] {
+        assert_eq!(Movements::new(many(count)), Err(error.clone()));
+        let bytes = minicbor::to_vec(many(count)).unwrap();
+        let refused = minicbor::decode::<Movements>(&bytes).unwrap_err().to_string();
+        assert!(refused.contains(&error.to_string()), "{refused}");
+        let endless = [&[0x9f][..], &[0x83, 1, 2, 1].repeat(count), &[0xff]].concat();
+        assert!(minicbor::decode::<Movements>(&endless).is_err());
+    }
+    let bytes = minicbor::to_vec(many(most)).unwrap();
+    assert_eq!(bytes.len(), 3 + 4 * most);
+    assert_eq!(minicbor::decode::<Movements>(&bytes).unwrap(), Movements::new(many(most)).unwrap());
+}
+
+/// A length asks for memory only as far as there are bytes behind it: these two would ask for 2^64 and 8,190 movements.
+#[test]
+fn a_length_without_its_movements_is_refused() {
+    let endless = [&[0x9b][..], &[0xff; 8]].concat();
+    let most = [0x99, 0x1f, 0xfe];
+    for bytes in [&endless[..], &most[..]] {
+        assert!(minicbor::decode::<Movements>(bytes).is_err());
+    }
+}
+
+/// Else a reply of a megabyte could hold a third as many refusals in each other, and decoding recurses.
+#[test]
+fn the_reason_of_a_movement_is_no_list_itself() {
+    let alone = Refusal::UnknownAccount { account: account(7) };
+    let once = Refusal::of_movement(3, alone);
+    assert_eq!(Refusal::of_movement(9, once.clone()), once);
+    let nested = [&[0x83, 14, 9][..], &minicbor::to_vec(&once).unwrap()].concat();
+    let error = minicbor::decode::<Refusal>(&nested).unwrap_err().to_string();
+    assert!(error.contains("the reason of a movement is that of another"), "{error}");
+    let deep = [0x83, 14, 0].repeat(300_000);
+    assert!(minicbor::decode::<Refusal>(&deep).is_err());
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_decoding_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
@@ -208,7 +265,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_command_is_refused_or_another_command(at in 0..64_usize, byte in any::<u8>(), which in 0..11_usize) {
+    fn a_damaged_command_is_refused_or_another_command(at in 0..64_usize, byte in any::<u8>(), which in 0..12_usize) {
         let mut bytes = minicbor::to_vec(&every_command()[which]).unwrap();
         let at = at % bytes.len();
         bytes[at] = byte;

@@ -6,7 +6,7 @@ use switchboard_engine::{CommandSpec, Effect, Prepare};
 
 use crate::limits::{
     ACCOUNTS_BYTES_MAX, AUDIT_BYTES_MAX, BANK_BODY_BYTES_MAX, BANK_REPLY_BYTES_MAX, STATEMENT_BYTES_MAX,
-    SUSPENDED_BYTES_MAX,
+    SUSPENDED_BYTES_MAX, TRANSFER_MANY_BODY_BYTES_MAX,
 };
 
 const OPEN_ACCOUNT: CommandSpec = command("open_account");
@@ -14,6 +14,8 @@ const DEPOSIT: CommandSpec = command("deposit");
 const WITHDRAW: CommandSpec = command("withdraw");
 const TRANSFER: CommandSpec = command("transfer");
 const SETTLE: CommandSpec = command("settle");
+const TRANSFER_MANY: CommandSpec =
+    CommandSpec { body_bytes_max: TRANSFER_MANY_BODY_BYTES_MAX, ..command("transfer_many") };
 const BALANCE: CommandSpec = read("balance", BANK_REPLY_BYTES_MAX);
 const STATEMENT: CommandSpec = read("statement", STATEMENT_BYTES_MAX);
 const ACCOUNTS: CommandSpec = read("accounts", ACCOUNTS_BYTES_MAX);
@@ -21,8 +23,19 @@ const SUSPENDED: CommandSpec = read("suspended", SUSPENDED_BYTES_MAX);
 /// Reads every row of the ledger: not on a connection's own thread.
 const AUDIT: CommandSpec = CommandSpec { prepare: Prepare::Pool, ..read("audit", AUDIT_BYTES_MAX) };
 
-pub(super) const COMMANDS: &[CommandSpec] =
-    &[OPEN_ACCOUNT, DEPOSIT, WITHDRAW, TRANSFER, SETTLE, BALANCE, STATEMENT, ACCOUNTS, SUSPENDED, AUDIT];
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    OPEN_ACCOUNT,
+    DEPOSIT,
+    WITHDRAW,
+    TRANSFER,
+    SETTLE,
+    TRANSFER_MANY,
+    BALANCE,
+    STATEMENT,
+    ACCOUNTS,
+    SUSPENDED,
+    AUDIT,
+];
 
 pub(super) fn of(command: &Command) -> &'static CommandSpec {
     match command {
@@ -31,6 +44,7 @@ pub(super) fn of(command: &Command) -> &'static CommandSpec {
         Command::Withdraw { .. } => &WITHDRAW,
         Command::Transfer { .. } => &TRANSFER,
         Command::Settle { .. } => &SETTLE,
+        Command::TransferMany { .. } => &TRANSFER_MANY,
         Command::Balance { .. } => &BALANCE,
         Command::Statement { .. } => &STATEMENT,
         Command::Accounts { .. } => &ACCOUNTS,

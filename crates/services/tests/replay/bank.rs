@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use switchboard_call::answer::{Answer, DoorCause};
 use switchboard_commands::bank::{
-    AccountId, Bank, Command, Memo, Reply, SuspenseReason, TransferId, TransferKind,
+    AccountId, Bank, Command, Memo, Movement, Movements, Reply, SuspenseReason, TransferId, TransferKind,
 };
 use switchboard_commands::money::{Amount, Money};
 use switchboard_engine::{Effect, MachineId, Principal};
@@ -43,6 +43,18 @@ pub(crate) fn transfer(from: i64, to: i64, amount: &str) -> Command {
 
 pub(crate) fn settle(deposit: i64, account: i64) -> Command {
     Command::Settle { deposit: entry(deposit), account: id(account), memo: None }
+}
+
+/// From, to, minor units of EUR.
+pub(crate) fn transfer_many(movements: &[(i64, i64, i64)]) -> Command {
+    let movement = |(from, to, minor): &(i64, i64, i64)| Movement {
+        from: id(*from),
+        to: id(*to),
+        amount: Amount::from_minor(*minor),
+        memo: None,
+    };
+    let transfers = Movements::new(movements.iter().map(movement).collect()).unwrap();
+    Command::TransferMany { currency: "EUR".parse().unwrap(), transfers }
 }
 
 /// Two members in EUR and one in JPY, and 100.00 EUR on the first.
@@ -86,6 +98,11 @@ fn every_command_takes_effect_once_and_is_answered_byte_equal() {
         Reply::Suspended { transfer, account, money: received, reason: SuspenseReason::UnknownAccount },
     );
     done(settle(4, 2), Reply::Settled { transfer: entry(5), account: ben, balance: money("-2.00 EUR") });
+    // What Ada hands on she has from Ben by the same call.
+    done(
+        transfer_many(&[(2, 1, 200), (1, 2, 1950), (2, 1, 1)]),
+        Reply::TransferredMany { first: entry(6), last: entry(8) },
+    );
     let registry = switchboard_services::all();
     let commands =
         registry.commands().filter(|(service, c)| *service == "bank" && c.effect == Effect::Command);
@@ -114,6 +131,29 @@ fn a_deposit_that_fits_no_account_is_booked_in_suspense_with_its_reason() {
     assert_eq!((deposits[1].account, deposits[1].money), (id(3), money("1.00 EUR")));
     let next = lab.read::<Bank>(&Command::Suspended { limit: 2, after }).unwrap();
     assert!(matches!(next, Reply::SuspendedDeposits { deposits, after: None } if deposits.len() == 1));
+}
+
+#[test]
+fn a_bulk_transfer_is_in_every_statement_entry_by_entry() {
+    let mut lab = with_members();
+    let mut command = transfer_many(&[(1, 2, 400), (2, 1, 100), (1, 2, 9_700)]);
+    let memo: Option<Memo> = Some("wages".parse().unwrap());
+    if let Command::TransferMany { transfers, .. } = &mut command {
+        let mut movements = transfers.to_vec();
+        movements[1].memo = memo.clone();
+        *transfers = Movements::new(movements).unwrap();
+    }
+    lab.done(command);
+    let read = Command::Statement { account: id(1), limit: 3, before: None };
+    let Reply::Statement { balance, lines, .. } = lab.read::<Bank>(&read).unwrap() else {
+        panic!("another reply");
+    };
+    assert_eq!(balance, money("0.00 EUR"));
+    let shown: Vec<_> =
+        lines.iter().map(|line| (line.transfer, line.amount.amount.minor(), line.memo.clone())).collect();
+    assert_eq!(shown, [(entry(4), -9_700, None), (entry(3), 100, memo), (entry(2), -400, None)]);
+    let calls: BTreeSet<_> = lines.iter().map(|line| line.call).collect();
+    assert_eq!((calls.len(), calls.contains(&None)), (1, false));
 }
 
 #[test]

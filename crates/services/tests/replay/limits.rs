@@ -5,11 +5,12 @@ use switchboard_call::id::{CallId, Sequence, SessionId, Slot};
 use switchboard_call::limits::BODY_BYTES_MAX;
 use switchboard_commands::bank::{
     AccountId, AccountLine, AuditReport, Bank as BankCommands, Check, Command, CurrencySum, Finding, Memo,
-    Owner, Refusal, Reply, StatementLine, SuspendedDeposit, SuspenseReason, TransferId, TransferKind,
+    Movement, Movements, Owner, Refusal, Reply, StatementLine, SuspendedDeposit, SuspenseReason, TransferId,
+    TransferKind,
 };
 use switchboard_commands::limits::{
     ACCOUNTS_MAX, CURRENCIES_MAX, FINDING_BYTES_MAX, FINDINGS_MAX, MEMO_BYTES_MAX, OWNER_BYTES_MAX,
-    STATEMENT_LINES_MAX, SUSPENDED_MAX,
+    STATEMENT_LINES_MAX, SUSPENDED_MAX, TRANSFERS_MAX,
 };
 use switchboard_commands::money::{Amount, Money};
 use switchboard_engine::Service;
@@ -136,6 +137,27 @@ fn the_longest_commands_and_refusals_fit() {
     check(&Command::Balance { account }, &Reply::Balance { account, balance: money, available: money });
 }
 
+fn longest_movements(memo: Option<&str>) -> Movements {
+    let (from, to) = (longest_account(), longest_account());
+    let memo = memo.map(|memo| memo.parse().unwrap());
+    let movement = Movement { from, to, amount: Amount::from_minor(i64::MIN), memo };
+    Movements::new(vec![movement; TRANSFERS_MAX.into()]).unwrap()
+}
+
+#[test]
+fn the_longest_bulk_transfer_fits_without_memos_and_with_short_ones() {
+    let (account, money) = (longest_account(), longest_money());
+    let reason = Refusal::BelowFloor { account, floor: money, available: money, wanted: money };
+    let refusal = Refusal::of_movement(TRANSFERS_MAX - 1, reason);
+    for memo in [None, Some("a memo of two and thirty letters")] {
+        let transfers = longest_movements(memo);
+        let command = Command::TransferMany { currency: money.currency, transfers };
+        check(&command, &refusal);
+        assert!(usize::try_from(Bank.spec(&command).body_bytes_max).unwrap() <= BODY_BYTES_MAX);
+        check(&command, &Reply::TransferredMany { first: longest_transfer(), last: longest_transfer() });
+    }
+}
+
 #[test]
 fn the_table_of_commands_agrees_with_the_commands() {
     let (account, limit) = (longest_account(), 1);
@@ -145,6 +167,7 @@ fn the_table_of_commands_agrees_with_the_commands() {
         Command::Withdraw { account, money: longest_money(), memo: None },
         Command::Transfer { from: account, to: account, money: longest_money(), memo: None },
         Command::Settle { deposit: longest_transfer(), account, memo: None },
+        Command::TransferMany { currency: longest_money().currency, transfers: longest_movements(None) },
         Command::Balance { account },
         Command::Statement { account, limit, before: None },
         Command::Accounts { limit, after: None },

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use switchboard_commands::bank::{Bank, Command, Reply};
 use switchboard_commands::money::Amount;
 
-use crate::bank::{deposit, open, settle, transfer, withdraw};
+use crate::bank::{deposit, open, settle, transfer, transfer_many, withdraw};
 use crate::laboratory::Laboratory;
 
 fn any_command() -> impl Strategy<Value = Command> {
@@ -22,7 +22,9 @@ fn any_command() -> impl Strategy<Value = Command> {
         4 => (account.clone(), amount.clone()).prop_map(|(to, amount)| deposit(to, &amount)),
         3 => (account.clone(), amount.clone()).prop_map(|(from, amount)| withdraw(from, &amount)),
         3 => (account.clone(), account.clone(), amount).prop_map(|(from, to, a)| transfer(from, to, &a)),
-        2 => (1..9_i64, account).prop_map(|(deposit, to)| settle(deposit, to)),
+        2 => (1..9_i64, account.clone()).prop_map(|(deposit, to)| settle(deposit, to)),
+        3 => prop::collection::vec((account.clone(), account, 1..90_i64), 1..6)
+            .prop_map(|movements| transfer_many(&movements)),
     ]
 }
 

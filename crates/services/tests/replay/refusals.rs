@@ -2,12 +2,12 @@
 //! answer and leaves no trace.
 
 use switchboard_call::answer::{Answer, DoorCause};
-use switchboard_commands::bank::{AccountId, Bank, Command, Refusal, Reply, SuspenseReason};
+use switchboard_commands::bank::{AccountId, Bank, Command, Movements, Refusal, Reply, SuspenseReason};
 use switchboard_commands::limits::{ACCOUNTS_MAX, STATEMENT_LINES_MAX, SUSPENDED_MAX};
 use switchboard_commands::money::Amount;
 use switchboard_engine::Principal;
 
-use crate::bank::{deposit, entry, id, money, open, settle, transfer, with_members, withdraw};
+use crate::bank::{deposit, entry, id, money, open, settle, transfer, transfer_many, with_members, withdraw};
 use crate::laboratory::Laboratory;
 
 fn check(lab: &mut Laboratory, command: Command, code: &str, text: &str) {
@@ -115,6 +115,61 @@ fn same_account() {
     let mut lab = with_members();
     let text = "account 1 is on both sides of the transfer; name two accounts";
     check(&mut lab, transfer(1, 1, "5.00 EUR"), "same_account", text);
+}
+
+#[test]
+fn one_movement_of_a_list_refuses_all_of_it() {
+    let mut lab = with_members();
+    let text = "nothing was booked because of movement 2 of the list: account 1 has not enough money: 50.00 EUR can \
+                be taken, 50.01 EUR was asked for; ask for less or deposit first";
+    check(&mut lab, transfer_many(&[(1, 2, 5_000), (1, 2, 5_001), (2, 1, 1)]), "movement_refused", text);
+    for (movement, code) in [
+        ((1, 2, 0), "amount_not_positive"),
+        ((1, 2, i64::MAX), "amount_too_large"),
+        ((1, 1, 5), "same_account"),
+        ((1, 9, 5), "unknown_account"),
+        ((1, 3, 5), "wrong_currency"),
+        ((1, -9781, 5), "system_account"),
+    ] {
+        let refusal = lab.refused(transfer_many(&[(1, 2, 5), movement, (1, 2, 5)]));
+        let Refusal::MovementRefused { index: 1, reason } = &refusal else { panic!("{refusal:?}") };
+        assert_eq!(reason.refusal().code(), code);
+    }
+    lab.done(transfer_many(&[(1, 2, 5_000), (1, 2, 5_000)]));
+}
+
+#[test]
+fn a_list_that_is_empty_or_too_long_never_reaches_a_rule() {
+    let lab = with_members();
+    let head = [&[0x83, 5, 0x63][..], b"EUR"].concat();
+    let empty = [&head[..], &[0x80]].concat();
+    let long = [&head[..], &[0x99, 0x1f, 0xff], &[0x83, 1, 2, 1].repeat(8_191)].concat();
+    let endless = [&head[..], &[0x9b, 255, 255, 255, 255, 255, 255, 255, 255]].concat();
+    for (body, expected) in [
+        (empty, "no movement in the list"),
+        (long, "one call takes at most 8190"),
+        (endless, "one call takes at most 8190"),
+    ] {
+        let answer = Answer::from_bytes(&lab.raw_call(Principal::Operator, "bank", body)).unwrap();
+        let Answer::Door(door) = answer else { panic!("{answer:?}") };
+        assert_eq!(door.cause, DoorCause::Malformed);
+        assert!(door.explanation.contains(expected), "{}", door.explanation);
+    }
+}
+
+#[test]
+fn a_list_with_too_much_memo_is_turned_away_at_the_door() {
+    let lab = with_members();
+    let Command::TransferMany { currency, transfers } = transfer_many(&[(1, 2, 1)].repeat(8_190)) else {
+        panic!("another command");
+    };
+    let mut movements = transfers.to_vec();
+    movements.iter_mut().for_each(|movement| movement.memo = Some("m".repeat(80).parse().unwrap()));
+    let command = Command::TransferMany { currency, transfers: Movements::new(movements).unwrap() };
+    let answer = Answer::from_bytes(&lab.call_as::<Bank>(Principal::Operator, &command)).unwrap();
+    let Answer::Door(door) = answer else { panic!("{answer:?}") };
+    assert_eq!(door.cause, DoorCause::OverLimit);
+    assert!(door.explanation.contains("transfer_many takes bodies of at most"), "{}", door.explanation);
 }
 
 #[test]

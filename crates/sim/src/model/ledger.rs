@@ -22,6 +22,10 @@ pub struct TransferRow {
     pub intent: Intent,
     /// The call that booked it.
     pub call: CallId,
+    /// Its place among the entries of that call, counted from 0.
+    pub part: u16,
+    /// How many entries the wish is.
+    pub parts: u16,
 }
 
 /// An account, as committed.
@@ -79,7 +83,25 @@ impl Ledger {
         u64::try_from(out).expect("a count fits")
     }
 
-    pub(super) fn append(&mut self, row: &TransferRow) -> Verdict {
+    /// All entries of one call, together: each part of the wish once, in order.
+    pub(super) fn append_call(&mut self, rows: &[TransferRow]) -> Verdict {
+        for (part, row) in (0..).zip(rows) {
+            if row.part != part || row.parts <= part || row.intent != rows[0].intent {
+                let how = format!("entry {} of {} is part {} and follows {part}", row.id, row.call, row.part);
+                return Err(Violation::new(Promise::Once, how));
+            }
+            self.append(row)?;
+        }
+        match rows.last() {
+            Some(last) if usize::from(last.parts) != rows.len() => {
+                let how = format!("{} booked {} of {} entries", last.call, rows.len(), last.parts);
+                Err(Violation::new(Promise::Ledger, how))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn append(&mut self, row: &TransferRow) -> Verdict {
         if usize::try_from(row.id) != Ok(self.entries.len() + 1) {
             let how = format!("entry {} follows entry {}", row.id, self.entries.len());
             return Err(Violation::new(Promise::Ledger, how));

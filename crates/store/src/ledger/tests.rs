@@ -3,6 +3,7 @@
 
 mod batches;
 mod corruption;
+mod many;
 mod model;
 mod pages;
 

@@ -134,7 +134,7 @@ impl Tx<'_> {
         let newest = self.newest_transfer()?;
         let id = newest.checked_add(1).and_then(TransferId::from_number);
         let id = id.ok_or_else(|| StoreError::Impossible(format!("no transfer can follow {newest}")))?;
-        self.known().append_transfer(row.pending(id));
+        self.known().append_transfer(row.pending(id.number()));
         Ok(id)
     }
 
@@ -303,9 +303,9 @@ impl<'a> TransferRow<'a> {
     }
 
     /// Ready to be written under the number `id`.
-    pub(super) fn pending(&self, id: TransferId) -> PendingTransfer {
+    pub(super) fn pending(&self, id: i64) -> PendingTransfer {
         PendingTransfer {
-            id: id.number(),
+            id,
             debit: self.debit.number(),
             credit: self.credit.number(),
             amount: self.amount.minor(),

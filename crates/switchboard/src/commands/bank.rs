@@ -1,6 +1,7 @@
 //! `switchboard bank ...`: from arguments to a command of the bank, and its answer to the screen. Absent: rules; amounts are
 //! read here, and refused by the server.
 
+mod many;
 pub(crate) mod show;
 
 use std::str::FromStr;
@@ -10,6 +11,7 @@ use switchboard_commands::InputError;
 use switchboard_commands::bank::{AccountId, Bank, Command, Memo, Reply};
 use switchboard_commands::money::{Amount, Currency, Money};
 
+use self::many::Places;
 use super::Invocation;
 use crate::caller::Caller;
 use crate::exit::Exit;
@@ -35,6 +37,14 @@ pub enum Action {
     /// Moves money from one account to another
     #[command(after_help = "Example:\n  switchboard bank transfer 1 2 12.50 --memo lunch")]
     Transfer(Transfer),
+    /// Moves money many times between accounts of one currency: the whole list or nothing
+    #[command(
+        after_help = "A line is FROM,TO,AMOUNT or FROM,TO,AMOUNT,MEMO; a memo with a comma stands in quotes. Movements are booked in the order \
+        of the list, at most 8190 of them.\nExit code 1: one movement was refused, so nothing was booked; its line is named. 65: the list \
+        cannot be read. 75: not known yet; `switchboard call retry` settles it.\n\n\
+        Examples:\n  switchboard bank transfer-many payroll.csv\n  printf '1,2,1200.00,wages\\n1,3,950.00\\n' | switchboard bank transfer-many -"
+    )]
+    TransferMany(many::TransferMany),
     /// Shows what an account holds
     #[command(after_help = "Example:\n  switchboard bank balance 1")]
     Balance(Account),
@@ -180,9 +190,12 @@ pub fn run(on: &Invocation, action: Action) -> Result<Exit, Failure> {
 impl Action {
     fn is_question(&self) -> bool {
         match self {
-            Self::Open(_) | Self::Deposit(_) | Self::Withdraw(_) | Self::Transfer(_) | Self::Settle(_) => {
-                false
-            }
+            Self::Open(_)
+            | Self::Deposit(_)
+            | Self::Withdraw(_)
+            | Self::Transfer(_)
+            | Self::TransferMany(_)
+            | Self::Settle(_) => false,
             Self::Balance(_) | Self::Statement(_) | Self::Accounts(_) | Self::Suspended(_) | Self::Audit => {
                 true
             }
@@ -192,7 +205,7 @@ impl Action {
 
 /// Has the command executed once, tells what became of it, and only then lets the journal forget it.
 async fn act(on: &Invocation, caller: &Caller, action: Action) -> Result<(), Failure> {
-    let command = command(caller, action).await?;
+    let (command, places) = command(caller, action).await?;
     let mut pending = caller.client().begin::<Bank>(command).await?;
     if let Some(id) = pending.id().await.filter(|_| on.screen.is_verbose()) {
         on.screen.notice(&format!("call {id}"));
@@ -211,11 +224,17 @@ async fn act(on: &Invocation, caller: &Caller, action: Action) -> Result<(), Fai
         show::reply(on, Some(answered.id), reply)?;
     }
     caller.client().acknowledge(answered.id).await?;
-    answered.result.map(drop).map_err(|refusal| Failure::refused(&refusal).about_call(answered.id))
+    answered.result.map(drop).map_err(|refusal| {
+        let failure = Failure::refused(&refusal).about_call(answered.id);
+        match places.and_then(|places| places.of(&refusal)) {
+            Some(place) => failure.advise(place),
+            None => failure,
+        }
+    })
 }
 
 async fn ask(on: &Invocation, caller: &Caller, action: Action) -> Result<Exit, Failure> {
-    let reply = match caller.read::<Bank>(command(caller, action).await?).await? {
+    let reply = match caller.read::<Bank>(command(caller, action).await?.0).await? {
         Ok(reply) => reply,
         Err(refusal) => return Err(Failure::refused(&refusal)),
     };
@@ -229,6 +248,7 @@ async fn ask(on: &Invocation, caller: &Caller, action: Action) -> Result<Exit, F
         | Reply::Withdrawn { .. }
         | Reply::Transferred { .. }
         | Reply::Settled { .. }
+        | Reply::TransferredMany { .. }
         | Reply::Balance { .. }
         | Reply::Statement { .. }
         | Reply::Accounts { .. }
@@ -236,9 +256,9 @@ async fn ask(on: &Invocation, caller: &Caller, action: Action) -> Result<Exit, F
     }
 }
 
-/// The command that the arguments say; a missing currency is that of the account.
-async fn command(caller: &Caller, action: Action) -> Result<Command, Failure> {
-    Ok(match action {
+/// The command that the arguments say, and for a list where each movement stands; a missing currency is that of the account.
+async fn command(caller: &Caller, action: Action) -> Result<(Command, Option<Places>), Failure> {
+    let command = match action {
         Action::Open(open) => {
             let currency: Currency = parse(&open.currency)?;
             Command::OpenAccount { owner: parse(&open.owner)?, floor: money(&open.floor, currency)? }
@@ -256,6 +276,10 @@ async fn command(caller: &Caller, action: Action) -> Result<Command, Failure> {
             let (from, money, memo) = moved(caller, paying).await?;
             Command::Transfer { from, to: parse(&to)?, money, memo }
         }
+        Action::TransferMany(asked) => {
+            let (command, places) = many::command(caller, asked).await?;
+            return Ok((command, Some(places)));
+        }
         Action::Settle(Settle { deposit, account, memo }) => {
             Command::Settle { deposit: parse(&deposit)?, account: parse(&account)?, memo: optional(memo)? }
         }
@@ -270,7 +294,8 @@ async fn command(caller: &Caller, action: Action) -> Result<Command, Failure> {
             Command::Suspended { limit: lines, after: optional(after)? }
         }
         Action::Audit => Command::Audit,
-    })
+    };
+    Ok((command, None))
 }
 
 async fn moved(caller: &Caller, movement: Movement) -> Result<(AccountId, Money, Option<Memo>), Failure> {

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::house::House;
+use crate::house::{House, Server};
 
 #[test]
 fn money_moves_and_every_amount_is_shown_with_its_currency() {
@@ -126,4 +126,78 @@ fn a_call_id_is_in_json_and_with_verbose() {
     let status = house.run(&["call", "status", id, "--json"]).json();
     assert_eq!(status["state"], "done");
     assert!(house.run(&["bank", "deposit", "1", "1.00", "-v"]).stderr.contains("call "));
+}
+
+/// Ada with 100.00 EUR, Ben and Cho with nothing: accounts 1 to 3.
+fn with_members() -> (House, Server) {
+    let house = House::new();
+    let server = house.serve(&[]);
+    for owner in ["Ada", "Ben", "Cho"] {
+        house.ok(&["bank", "open", owner, "EUR"]);
+    }
+    house.ok(&["bank", "deposit", "1", "100.00"]);
+    (house, server)
+}
+
+#[test]
+fn a_list_of_movements_is_booked_from_a_file_or_standard_input() {
+    let (house, _server) = with_members();
+    let list = house.path().join("payroll.csv");
+    std::fs::write(&list, "from,to,amount,memo\n1,2,60.00,\"wages, May\"\n1,3,30\n\n2,3,5.5,\n").unwrap();
+    let list = list.to_str().unwrap();
+    expect![[r"
+        booked 3 transfers, numbers 2 to 4
+    "]]
+    .assert_eq(&house.ok(&["bank", "transfer-many", list]));
+    let ran =
+        house.run_with_input(&["bank", "transfer-many", "-", "--currency", "EUR", "--json"], b"3,1,0.01");
+    let booked = ran.json();
+    assert_eq!(
+        (&booked["reply"], &booked["first"], &booked["last"]),
+        (&"transferred_many".into(), &5.into(), &5.into())
+    );
+    let call = booked["call"].as_str().unwrap();
+    assert!(house.ok(&["call", "status", call]).contains("booked 1 transfer, number 5"));
+    let statement = house.run(&["bank", "statement", "2", "--json"]).json();
+    assert_eq!(statement["lines"][1]["memo"], "wages, May");
+    assert!(house.ok(&["bank", "balance", "3"]).contains("balance 35.49 EUR"));
+    house.ok(&["bank", "audit"]);
+}
+
+#[test]
+fn a_list_that_cannot_be_booked_says_which_line_and_leaves_nothing() {
+    let (house, _server) = with_members();
+    let with = |list: &str, arguments: &[&str]| {
+        let arguments = [&["bank", "transfer-many", "-"], arguments].concat();
+        house.run_with_input(&arguments, list.as_bytes())
+    };
+    for (list, words) in [
+        ("1,2,5.00\n\n1;3;5.00\n", "line 3 of standard input is no movement: it has 1 fields"),
+        ("1,2,5.001\n", "line 1 of standard input is no movement: 5.001 has fractional minor units"),
+        ("1,2,5.00\n1,x,5.00\n", "line 2 of standard input is no movement: \"x\" is not an account"),
+        ("1,2,5.00,\"a memo\n", "line 1 of standard input is no movement: a quote is not closed"),
+        ("from,to,amount\n", "standard input has no movement in it"),
+        (&"1,2,0.01\n".repeat(8_191), "standard input has 8191 movements, one call takes at most 8190"),
+        (&format!("1,2,0.01,{}\n", "m".repeat(80)).repeat(8_190), "service bank takes at most 508124"),
+    ] {
+        let ran = with(list, &[]);
+        assert_eq!(ran.code, 65, "{}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    let refused = with("from,to,amount\n1,2,60.00\n2,3,60.01\n", &[]);
+    assert_eq!(refused.code, 1);
+    expect![[r"
+        switchboard: nothing was booked because of movement 2 of the list: account 2 has not enough money: 60.00 EUR can be taken, 60.01 EUR was asked for; ask for less or deposit first
+          to do: correct line 3 of standard input and send the whole list again
+    "]]
+    .assert_eq(&refused.stderr);
+    let error = &with("1,2,60.00\n2,9,1.00\n", &["--json"]).json()["error"];
+    assert_eq!(
+        (&error["refusal"]["code"], &error["refusal"]["index"]),
+        (&"movement_refused".into(), &1.into())
+    );
+    assert_eq!(error["refusal"]["reason"]["code"], "unknown_account");
+    let nowhere = house.run(&["bank", "transfer-many", "/nowhere/list.csv"]);
+    assert_eq!(nowhere.code, 74, "{}", nowhere.stderr);
+    assert!(house.ok(&["bank", "balance", "1"]).contains("balance 100.00 EUR"));
 }

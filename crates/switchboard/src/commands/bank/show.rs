@@ -49,6 +49,13 @@ pub(crate) fn as_text(reply: &Reply) -> String {
         Reply::Settled { transfer, account, balance } => {
             format!("settled to account {account} (transfer {transfer}): balance {balance}")
         }
+        Reply::TransferredMany { first, last } if first == last => {
+            format!("booked 1 transfer, number {first}")
+        }
+        Reply::TransferredMany { first, last } => {
+            let count = last.number().saturating_sub(first.number()).saturating_add(1);
+            format!("booked {count} transfers, numbers {first} to {last}")
+        }
         Reply::Balance { account, balance, available } => {
             format!("account {account}: balance {balance}, available {available}")
         }
