@@ -234,9 +234,9 @@ impl Engine {
             Attached::Original => waiter.in_hand = true,
             Attached::Stranger => {}
         }
-        let prepare = work.spec().prepare;
+        let (prepare, bytes) = (work.spec().prepare, call.body.len());
         let task = Task::Call { previous: call.previous, digests, not_after_us: call.not_after_us, work };
-        let queued = Queued { job: Job { id, principal, task }, waiter };
+        let queued = Queued { job: Job { id, principal, task }, waiter, bytes };
         match prepare {
             Prepare::None => self.inner.queue(queued),
             Prepare::Pool => self.prepare(queued),
@@ -398,7 +398,7 @@ impl Inner {
             return waiter.answer(cancel.id, answer.to_bytes(), false);
         }
         let task = Task::Cancel { previous: cancel.previous, nonce_tag: cancel.nonce.map(nonce_tag) };
-        let queued = Queued { job: Job { id: cancel.id, principal, task }, waiter };
+        let queued = Queued { job: Job { id: cancel.id, principal, task }, waiter, bytes: 0 };
         if let Some(refused) = self.role.push_urgent(queued) {
             refused.waiter.answer(cancel.id, self.turned_away().answer, false);
         }
@@ -424,7 +424,8 @@ impl Inner {
     }
 
     fn queue(&self, queued: Queued<Waiter>) {
-        if let Some(refused) = self.role.push(queued) {
+        let bytes = queued.bytes;
+        if let Some(refused) = self.role.push(queued, bytes) {
             self.finish(refused.job.id, refused.waiter, self.turned_away());
         }
     }

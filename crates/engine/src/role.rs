@@ -29,8 +29,12 @@ pub(crate) struct Bounds {
     pub(crate) jobs_max: usize,
     /// Jobs that may wait on top of them, before them.
     pub(crate) urgent_max: usize,
+    /// Bytes that waiting jobs may weigh together.
+    pub(crate) bytes_max: usize,
     /// Jobs in one batch.
     pub(crate) batch_jobs_max: usize,
+    /// Bytes after which a batch takes no further job.
+    pub(crate) batch_bytes_max: usize,
     /// Batches that a thread with other duties runs in one go.
     pub(crate) tenure_batches_max: u32,
 }
@@ -78,7 +82,10 @@ enum Left {
 struct Queue<J> {
     /// Run before any job that has not begun.
     urgent: VecDeque<J>,
-    jobs: VecDeque<J>,
+    /// With what each weighs.
+    jobs: VecDeque<(usize, J)>,
+    /// What they weigh together, in bytes.
+    bytes: usize,
     /// No job will be run any more.
     closed: bool,
 }
@@ -86,18 +93,21 @@ struct Queue<J> {
 impl<J, T> Role<J, T> {
     /// A role that nobody holds; without a relief thread (an inline pool) every holder stays to the end.
     pub(crate) fn new(tool: T, bounds: Bounds, relief: Pool) -> Self {
-        let queue = Queue { urgent: VecDeque::new(), jobs: VecDeque::new(), closed: false };
+        let queue = Queue { urgent: VecDeque::new(), jobs: VecDeque::new(), bytes: 0, closed: false };
         Self { bounds, queue: Mutex::new(queue), tool: Mutex::new(Some(tool)), relief }
     }
 
-    /// Queues a job; gives it back when the queue is full or closed. [`drive`] must follow.
+    /// Queues a job that weighs so many bytes; gives it back when the queue is full or closed. [`drive`] must
+    /// follow.
     #[must_use = "a job that is given back wants an answer"]
-    pub(crate) fn push(&self, job: J) -> Option<J> {
+    pub(crate) fn push(&self, job: J, bytes: usize) -> Option<J> {
         let mut queue = self.queue();
-        if queue.closed || queue.jobs.len() >= self.bounds.jobs_max {
+        let full = queue.jobs.len() >= self.bounds.jobs_max || queue.bytes > self.bounds.bytes_max;
+        if queue.closed || full {
             return Some(job);
         }
-        queue.jobs.push_back(job);
+        queue.bytes += bytes;
+        queue.jobs.push_back((bytes, job));
         None
     }
 
@@ -116,9 +126,15 @@ impl<J, T> Role<J, T> {
     fn take_batch(&self) -> Vec<J> {
         let mut queue = self.queue();
         let urgent = queue.urgent.len().min(self.bounds.batch_jobs_max);
-        let jobs = queue.jobs.len().min(self.bounds.batch_jobs_max - urgent);
-        let Queue { urgent: first, jobs: then, .. } = &mut *queue;
-        first.drain(..urgent).chain(then.drain(..jobs)).collect()
+        let mut batch: Vec<J> = queue.urgent.drain(..urgent).collect();
+        let mut batch_bytes = 0;
+        while batch.len() < self.bounds.batch_jobs_max && batch_bytes < self.bounds.batch_bytes_max {
+            let Some((bytes, job)) = queue.jobs.pop_front() else { break };
+            queue.bytes -= bytes;
+            batch_bytes += bytes;
+            batch.push(job);
+        }
+        batch
     }
 
     /// Closes the queue if nothing waits in it.

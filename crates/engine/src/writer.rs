@@ -9,7 +9,7 @@ use switchboard_store::{Class, StoreError, Writer};
 
 use crate::batch::{Job, Verdict, chain, execute};
 use crate::limits::{
-    BATCH_CALLS_MAX, FAULT_RETRY_MS, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX, TENURE_BATCHES_MAX,
+    BATCH_BYTES_MAX, BATCH_CALLS_MAX, FAULT_RETRY_MS, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX, TENURE_BATCHES_MAX,
 };
 use crate::role::{Bounds, Role};
 
@@ -22,12 +22,16 @@ pub(crate) type WriterRole<W> = Role<Queued<W>, Writer>;
 pub(crate) struct Queued<W> {
     pub(crate) job: Job,
     pub(crate) waiter: W,
+    /// Of its body.
+    pub(crate) bytes: usize,
 }
 
 pub(crate) const BOUNDS: Bounds = Bounds {
     jobs_max: QUEUED_CALLS_MAX,
+    bytes_max: QUEUED_BYTES_MAX,
     urgent_max: QUEUED_CANCELS_MAX,
     batch_jobs_max: BATCH_CALLS_MAX,
+    batch_bytes_max: BATCH_BYTES_MAX,
     tenure_batches_max: TENURE_BATCHES_MAX,
 };
 

@@ -1,16 +1,16 @@
 //! Every bound of the store, unit last.
 
-/// Memory that one writing connection may use for pages, in KiB.
-pub const PAGE_CACHE_KIB_MAX: i64 = 64 * 1024;
+/// Memory that the writing connection may use for pages, in KiB. With the readers' at most 64 MiB.
+pub const PAGE_CACHE_KIB_MAX: i64 = 48 * 1024;
 
 /// Memory that one reading connection may use for pages, in KiB.
-pub const READER_PAGE_CACHE_KIB_MAX: i64 = 8 * 1024;
+pub const READER_PAGE_CACHE_KIB_MAX: i64 = 1024;
 
 /// Reading connections kept open.
 pub const READERS_MAX: usize = 16;
 
-/// Databases up to this size are checked page by page when they are opened, in bytes.
-pub const CHECKED_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Databases up to this size are checked page by page when they are opened, in bytes: some 20 ms.
+pub const CHECKED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// The write-ahead log is copied into the database after this many transactions; each adds a few pages.
 pub const LOG_COMMITS_MAX: u32 = 1000;

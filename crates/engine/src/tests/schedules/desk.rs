@@ -63,7 +63,8 @@ pub(super) struct Desk {
 
 /// Small enough that three jobs are two batches and the second is the relief thread's.
 pub(super) fn bounds() -> Bounds {
-    Bounds { jobs_max: 64, urgent_max: 64, batch_jobs_max: 2, tenure_batches_max: 1 }
+    let (jobs_max, urgent_max) = (64, 64);
+    Bounds { jobs_max, urgent_max, bytes_max: 64, batch_jobs_max: 2, batch_bytes_max: 2, tenure_batches_max: 1 }
 }
 
 impl Desk {
@@ -122,7 +123,7 @@ impl Desk {
         let waiter = job.waiter;
         let given_back = match job.kind {
             Kind::Cancel(_) => self.role.push_urgent(job),
-            Kind::Call | Kind::Panics | Kind::Fatal => self.role.push(job),
+            Kind::Call | Kind::Panics | Kind::Fatal => self.role.push(job, 1),
         };
         if given_back.is_some() {
             self.given_back.fetch_add(1, Ordering::SeqCst);
