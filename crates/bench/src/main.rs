@@ -1,6 +1,5 @@
 //! `bench`: figures, each beside a peer in the same run.
 
-
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +8,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use bench::load::{Accounts, Load, Pace, Work};
+use bench::peers::textbook;
 use bench::server::Server;
-use bench::{cpu, server};
+use bench::{calls, cpu, latency, memory, restart, server, soak};
 
 /// Measures Switchboard beside its peers on this machine.
 #[derive(Debug, Parser)]
@@ -22,8 +22,21 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum What {
+    /// Every case on Switchboard and its peers, alternating, with the work verified: tables, charts, BENCHMARKS.md
+    Calls(calls::Options),
+    /// The process in which the textbook table runs
+    #[command(hide = true)]
+    Textbook(textbook::Options),
     /// One load on Switchboard alone: for trying things, and under a profiler
     Load(One),
+    /// Latency at 10 %, 50 % and 90 % of the highest rate, and of one call alone beside its floor
+    Latency(latency::Options),
+    /// Memory and disk of a server, its connections, sessions and withdrawals; time from exec to the first answer
+    Memory(memory::Options),
+    /// Time to the first answer after a crash with millions of transfers on file; a long statement; the audit
+    Restart(restart::Options),
+    /// Days of work in minutes; fails when memory, files, threads or log grow
+    Soak(soak::Options),
 }
 
 /// One load.
@@ -63,7 +76,13 @@ struct One {
 
 fn main() -> Result<()> {
     match Arguments::parse().what {
+        What::Calls(options) => calls::run(&options),
+        What::Textbook(options) => textbook::run_child(&options),
         What::Load(one) => one.run(),
+        What::Latency(options) => options.run(),
+        What::Memory(options) => options.run(),
+        What::Restart(options) => options.run(),
+        What::Soak(options) => options.run(),
     }
 }
 

@@ -8,7 +8,7 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{backup, bank, call, config, demo, docs, restore, serve, text};
+use crate::commands::{backup, bank, call, config, demo, docs, lab, restore, serve, text};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 
@@ -60,6 +60,9 @@ pub struct Global {
 pub enum Command {
     /// Shows that no withdrawal is lost or done twice while messages vanish and both sides are killed
     Demo(demo::Arguments),
+    /// Experiments with faults made on purpose
+    #[command(subcommand)]
+    Lab(lab::Experiment),
     /// Runs the server of the data folder
     Serve(serve::Arguments),
     /// Accounts and money

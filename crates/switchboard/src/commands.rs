@@ -7,6 +7,7 @@ pub mod call;
 pub mod config;
 pub mod demo;
 pub mod docs;
+pub mod lab;
 pub mod restore;
 pub mod serve;
 pub mod text;
@@ -14,6 +15,7 @@ pub mod text;
 use std::path::PathBuf;
 
 use switchboard_engine::Registry;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{Cli, Command, Global};
 use crate::config::{Config, FlagSetting, Sources};
@@ -47,6 +49,7 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         Command::DemoClient(arguments) => {
             client_command(cli.global, &screen, services, |on| demo::client::run(on, &arguments))
         }
+        Command::Lab(experiment) => lab::run(&screen, services, &experiment),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())
@@ -121,4 +124,29 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
             .because(error)
             .advise("check the limits of this user (ulimit -u, ulimit -n)")
     })
+}
+
+/// Takes the signals over that end a program, at once; the future ends with the first of them. Where they cannot be taken
+/// over, the system's default stays.
+fn interrupted() -> impl Future<Output = ()> {
+    let signals =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
+    async {
+        let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
+
+/// A seed for what is to be random and repeatable: short enough to be typed again.
+fn random_seed() -> Result<u64, Failure> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::new(Exit::Internal, "the kernel gives no random numbers").because(error))?;
+    Ok(u64::from(u32::from_be_bytes(bytes)))
 }

@@ -2,4 +2,8 @@
 //! server or client needs in normal operation.
 
 pub mod chance;
+pub(crate) mod ledger;
+pub(crate) mod loss;
+mod picture;
 pub mod proxy;
+pub(crate) mod verdict;

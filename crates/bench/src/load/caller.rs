@@ -11,10 +11,10 @@ use switchboard_call::id::{CallId, Nonce, ReplyHash, Sequence, SessionId, Slot};
 use switchboard_call::limits::FRAME_BYTES_MAX;
 use switchboard_commands::bank;
 
+use super::Load;
 use super::pace::Paced;
 use super::wire::Wire;
 use super::work::Source;
-use super::Load;
 
 /// One connection.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Caller {
     }
 
     /// A run begins.
-    pub(super) fn begin(&mut self, _now: Instant) {
+    pub(super) fn begin(&mut self) {
         self.allowed = 0;
         self.owed.clear();
     }
@@ -105,16 +105,14 @@ impl Caller {
     }
 
     /// Reads what came, sends what that makes room for. Returns the calls that were answered.
-    pub(super) fn turn(
-        &mut self,
-        now: Instant,
-        pace: &Paced,
-        latency_us: &mut Histogram<u64>,
-    ) -> Result<u64> {
+    #[expect(clippy::disallowed_methods, reason = "the driver of the load reads the clock")]
+    pub(super) fn turn(&mut self, pace: &Paced, latency_us: &mut Histogram<u64>) -> Result<u64> {
         let mut answered = 0;
-        loop {
+        let now = loop {
             let inbox = &mut self.inbox;
             let more = self.wire.receive(&mut self.scratch, |bytes| inbox.push(bytes))?;
+            // Not the time at which the kernel told of many connections at once: this one's turn came later.
+            let now = Instant::now();
             while let Some(raw) = self.inbox.next_frame()? {
                 match ServerFrame::decode(raw)? {
                     ServerFrame::Reply(reply) => {
@@ -132,9 +130,9 @@ impl Caller {
                 }
             }
             if !more {
-                break;
+                break now;
             }
-        }
+        };
         if !pace.is_over() || !self.owed.is_empty() || self.allowed > 0 {
             self.fill(now)?;
         }
@@ -206,22 +204,17 @@ fn greet(wire: &mut Wire, inbox: &mut Inbox, load: &Load) -> Result<u64> {
     loop {
         wire.receive(&mut scratch, |bytes| inbox.push(bytes))?;
         let Some(raw) = inbox.next_frame()? else { continue };
-        return match ServerFrame::decode(raw)? {
-            ServerFrame::Welcome(welcome) => {
-                anyhow::ensure!(load.depth <= welcome.slots_max, "the server grants {} slots", welcome.slots_max);
-                Ok(welcome.mint_time_ms)
-            }
-            other => bail!("the server answers hello with {other:?}"),
-        };
+        let frame = ServerFrame::decode(raw)?;
+        let ServerFrame::Welcome(welcome) = frame else { bail!("the server answers hello with {frame:?}") };
+        anyhow::ensure!(load.depth <= welcome.slots_max, "the server grants {} slots", welcome.slots_max);
+        return Ok(welcome.mint_time_ms);
     }
 }
 
 /// Takes an answer for the slot it belongs to; returns since when that waited.
 fn settle(slots: &mut [Line], free: &mut Vec<u16>, reference: Reference, answer: &[u8]) -> Result<Instant> {
-    match Answer::from_bytes(answer)? {
-        Answer::Done(_) => {}
-        other => bail!("a call was answered {other:?}"),
-    }
+    let told = Answer::from_bytes(answer)?;
+    let Answer::Done(_) = told else { bail!("a call was answered {told:?}") };
     let slot = match reference {
         Reference::Call(id) => {
             let line = slots.get_mut(usize::from(id.slot.0)).context("an answer for no slot of ours")?;

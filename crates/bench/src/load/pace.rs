@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use hdrhistogram::Histogram;
 use rustix::event::Timespec;
 
 use super::caller::Caller;
@@ -14,7 +15,7 @@ pub enum Pace {
     Count(u64),
     /// As fast as answers make room, until this time is over.
     Closed(Duration),
-    /// At fixed times, so many a second over all connections, until this time is over.
+    /// At fixed times, so many a second over all connections: every call that is due before this time is over.
     Open {
         /// Calls a second.
         per_second: f64,
@@ -41,9 +42,13 @@ impl Pace {
 }
 
 impl Paced {
-    /// Lets go what may go now.
-    pub(super) fn tick(&mut self, now: Instant, callers: &mut [Caller]) -> Result<()> {
-        let since = now.duration_since(self.begun);
+    /// Lets go what may go now. Calls of an open loop note in `late_us` by how much this program was late for them.
+    pub(super) fn tick(
+        &mut self,
+        now: Instant,
+        callers: &mut [Caller],
+        late_us: &mut Histogram<u64>,
+    ) -> Result<()> {
         match self.pace {
             Pace::Count(count) => {
                 if self.handed_out == 0 {
@@ -55,18 +60,19 @@ impl Paced {
                 if self.handed_out == 0 {
                     self.share_out(u64::MAX, callers, now)?;
                 }
-                if since >= lasts && !self.over {
+                if now.duration_since(self.begun) >= lasts && !self.over {
                     self.over = true;
                     callers.iter_mut().for_each(Caller::stop);
                 }
             }
             Pace::Open { per_second, lasts } => {
-                self.over = since >= lasts;
-                while let Some(due) = self.next_due(per_second).filter(|due| *due <= now) {
+                while let Some(due) = self.next_due(per_second, lasts).filter(|due| *due <= now) {
                     let number = usize::try_from(self.handed_out)? % self.callers;
                     callers[number].owe(due, now)?;
+                    late_us.saturating_record(u64::try_from(now.duration_since(due).as_micros())?);
                     self.handed_out += 1;
                 }
+                self.over = self.next_due(per_second, lasts).is_none();
             }
         }
         Ok(())
@@ -83,19 +89,17 @@ impl Paced {
     }
 
     /// When the next call of an open loop is due; none when no more are.
-    fn next_due(&self, per_second: f64) -> Option<Instant> {
-        if self.over {
-            return None;
-        }
+    fn next_due(&self, per_second: f64, lasts: Duration) -> Option<Instant> {
         let number = u32::try_from(self.handed_out).map_or(f64::from(u32::MAX), f64::from);
-        Some(self.begun + Duration::from_secs_f64(number / per_second))
+        let after = Duration::from_secs_f64(number / per_second);
+        (after < lasts).then(|| self.begun + after)
     }
 
     /// How long to wait for an answer at most.
     pub(super) fn wait(&self, now: Instant, seconds_max: u64) -> Timespec {
         let until = match self.pace {
             Pace::Closed(lasts) if !self.over => Some(self.begun + lasts),
-            Pace::Open { per_second, .. } => self.next_due(per_second),
+            Pace::Open { per_second, lasts } => self.next_due(per_second, lasts),
             Pace::Count(_) | Pace::Closed(_) => None,
         };
         let longest = Duration::from_secs(seconds_max);
@@ -112,5 +116,4 @@ impl Paced {
     pub(super) fn is_slow(&self) -> bool {
         matches!(self.pace, Pace::Open { per_second, .. } if per_second < 1.0) && !self.over
     }
-
 }

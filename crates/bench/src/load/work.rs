@@ -60,7 +60,8 @@ impl Source {
                 Command::OpenAccount { owner, floor: Amount::ZERO.of(euro()) }
             }
             Work::Fill(count) => {
-                let account = AccountId::from_number(i64::try_from(self.number % u64::from(count)).unwrap_or(0) + 1);
+                let account =
+                    AccountId::from_number(i64::try_from(self.number % u64::from(count)).unwrap_or(0) + 1);
                 self.number += self.step;
                 let money = Amount::from_minor(FILLED_MINOR).of(euro());
                 Command::Deposit { account: account.expect("counted from 1"), money, memo: None }

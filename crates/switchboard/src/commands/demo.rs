@@ -11,16 +11,13 @@
 //! every client and server do.
 
 pub mod client;
-mod ledger;
 mod notes;
 mod processes;
 mod run;
 mod schedule;
 mod story;
-mod verdict;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -68,7 +65,7 @@ pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let seed = match arguments.seed {
             Some(seed) => seed,
-            None => random_seed()?,
+            None => super::random_seed()?,
         };
         let demo = run::run(screen, arguments, seed);
         // Dropped in the middle, the demonstration ends its processes and removes its folder.
@@ -80,26 +77,9 @@ pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
 }
 
 async fn interrupted() -> Failure {
-    let signals =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()));
-    let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) = signals else {
-        // Without these the system's default applies, and the processes end with their parent.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
+    super::interrupted().await;
     Failure::new(
         Exit::Unavailable,
         "the demonstration was interrupted; its processes are ended and its folder is removed",
     )
-}
-
-fn random_seed() -> Result<u64, Failure> {
-    let mut bytes = [0; 4];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::new(Exit::Internal, "the kernel gives no random numbers").because(error))?;
-    Ok(u64::from(u32::from_be_bytes(bytes)))
 }

@@ -8,6 +8,7 @@ mod configuration;
 mod demo;
 mod documents;
 mod house;
+mod lab;
 mod python;
 mod serving;
 mod text;

@@ -151,6 +151,9 @@ pub(super) fn described(service: &str, label: &str, body: Option<&[u8]>) -> Stri
         Some(Command::Settle { deposit, account, .. }) => {
             format!("settle deposit {deposit} to account {account}")
         }
+        Some(Command::TransferMany { currency, transfers }) => {
+            format!("transfer {currency} in {} movements, all or none", transfers.len())
+        }
         Some(
             Command::Balance { .. }
             | Command::Statement { .. }

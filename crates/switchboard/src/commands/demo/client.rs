@@ -16,11 +16,12 @@ use tokio::io::AsyncReadExt as _;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::notes::{Note, Notes};
+use super::notes::Notes;
 use crate::caller::Caller;
 use crate::commands::Invocation;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::lab::verdict::Note;
 use crate::screen::Screen;
 
 /// Withdrawals under way at a time.

@@ -8,17 +8,7 @@ use std::path::Path;
 
 use switchboard_call::id::CallId;
 
-/// What became of a call, as the client was told.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Note {
-    /// Booked as this transfer.
-    Drawn {
-        /// The ledger's number.
-        transfer: i64,
-    },
-    /// Anything else, in words.
-    Other(String),
-}
+use crate::lab::verdict::Note;
 
 /// The notes, open for more.
 pub(super) struct Notes {

@@ -12,15 +12,15 @@ use tokio::time::Instant;
 
 use super::Arguments;
 use super::client::Told;
-use super::ledger::Ledger;
 use super::notes;
 use super::processes::{Client, Errand, Place, Server};
 use super::schedule::{self, Kill, Victim};
 use super::story::Story;
-use super::verdict::{self, Check, Intended};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::lab::ledger::Ledger;
 use crate::lab::proxy::{Direction, Event, Fault, Faults, Plan, Proxy};
+use crate::lab::verdict::{self, Check, Intended};
 use crate::screen::{Form, Screen, Tone};
 
 /// What is drawn each time, in minor units.
@@ -44,7 +44,7 @@ pub(super) async fn run(screen: &Screen, arguments: &Arguments, seed: u64) -> Re
     story.tell(Tone::Plain, "a server process runs; what it answers is on the disk first")?;
 
     let intended = intended(arguments)?;
-    let ledger = Ledger::open(&place)?;
+    let ledger = Ledger::open(place.socket())?;
     let account = ledger.open_account(intended.opening).await?;
     story.tell(Tone::Plain, &format!("account {account} is opened with {} on it", intended.opening))?;
 

@@ -7,31 +7,42 @@ use switchboard_call::id::CallId;
 use switchboard_commands::money::{Amount, Money};
 
 use super::ledger::Facts;
-use super::notes::Note;
-use crate::lab::proxy::Counts;
+use super::proxy::Counts;
+
+/// What became of a call, as its client was told.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Note {
+    /// Booked as this transfer.
+    Drawn {
+        /// The ledger's number.
+        transfer: i64,
+    },
+    /// Anything else, in words.
+    Other(String),
+}
 
 /// What was to happen.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Intended {
+pub(crate) struct Intended {
     /// Withdrawals.
-    pub(super) calls: u64,
+    pub(crate) calls: u64,
     /// Each.
-    pub(super) amount: Money,
+    pub(crate) amount: Money,
     /// On the account before.
-    pub(super) opening: Money,
+    pub(crate) opening: Money,
 }
 
 /// One check with its result.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Check {
-    pub(super) name: &'static str,
-    pub(super) holds: bool,
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    pub(crate) holds: bool,
     /// Both sides, in numbers.
-    pub(super) detail: String,
+    pub(crate) detail: String,
 }
 
 /// Every check; the verdict is that all of them hold.
-pub(super) fn judge(
+pub(crate) fn judge(
     intended: &Intended,
     notes: &BTreeMap<CallId, Note>,
     facts: &Facts,

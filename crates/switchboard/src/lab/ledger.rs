@@ -1,5 +1,7 @@
-//! The demonstration's own look at the ledger, straight to the server and past the lossy proxy. Absent: the client's notes.
+//! The laboratory's own look at the ledger, straight to the server and past the lossy proxy: opens accounts, and reads at the
+//! end what is booked. Absent: what the clients noted.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use switchboard_call::id::CallId;
@@ -8,7 +10,6 @@ use switchboard_commands::bank::{AccountId, AuditReport, Bank, Command, Reply, T
 use switchboard_commands::limits::STATEMENT_LINES_MAX;
 use switchboard_commands::money::Money;
 
-use super::processes::Place;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
@@ -16,30 +17,31 @@ use crate::failure::Failure;
 const ANSWER_SECONDS_MAX: u64 = 20;
 
 /// A client past the proxy.
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     client: Client,
 }
 
 /// What the ledger says at the end.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Facts {
-    pub(super) balance: Money,
+pub(crate) struct Facts {
+    pub(crate) balance: Money,
     /// Each withdrawal with the call that booked it.
-    pub(super) withdrawals: Vec<Withdrawal>,
-    pub(super) audit: AuditReport,
+    pub(crate) withdrawals: Vec<Withdrawal>,
+    pub(crate) audit: AuditReport,
 }
 
 /// One entry of the ledger.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Withdrawal {
-    pub(super) transfer: i64,
-    pub(super) call: Option<CallId>,
-    pub(super) amount: Money,
+pub(crate) struct Withdrawal {
+    pub(crate) transfer: i64,
+    pub(crate) call: Option<CallId>,
+    pub(crate) amount: Money,
 }
 
 impl Ledger {
-    pub(super) fn open(place: &Place) -> Result<Self, Failure> {
-        let nodes = Nodes::new(vec![Address::Unix(place.socket())], Plaintext::LoopbackOnly)
+    /// Of the server at this Unix socket.
+    pub(crate) fn open(socket: PathBuf) -> Result<Self, Failure> {
+        let nodes = Nodes::new(vec![Address::Unix(socket)], Plaintext::LoopbackOnly)
             .map_err(|error| Failure::from_error(Exit::CannotCreate, error))?;
         // Nothing is trusted here but the owner of the socket.
         let options = Options::volatile(nodes, Trust::SystemRoots, Duration::from_secs(ANSWER_SECONDS_MAX));
@@ -47,7 +49,7 @@ impl Ledger {
     }
 
     /// Opens an account with `opening` on it.
-    pub(super) async fn open_account(&self, opening: Money) -> Result<AccountId, Failure> {
+    pub(crate) async fn open_account(&self, opening: Money) -> Result<AccountId, Failure> {
         let wrong = |error| Failure::from_error(Exit::Internal, error);
         let owner = "Ada's till".parse().map_err(wrong)?;
         let floor = switchboard_commands::money::Amount::ZERO.of(opening.currency);
@@ -59,7 +61,7 @@ impl Ledger {
     }
 
     /// Reads the whole statement and has the books proved.
-    pub(super) async fn facts(&self, account: AccountId) -> Result<Facts, Failure> {
+    pub(crate) async fn facts(&self, account: AccountId) -> Result<Facts, Failure> {
         let (mut withdrawals, mut cursor) = (Vec::new(), None);
         let balance = loop {
             let page = Command::Statement { account, limit: STATEMENT_LINES_MAX, before: cursor };
@@ -81,7 +83,7 @@ impl Ledger {
         Ok(Facts { balance, withdrawals, audit })
     }
 
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         self.client.close().await;
     }
 
@@ -95,8 +97,5 @@ impl Ledger {
 }
 
 fn strange(reply: &Reply) -> Failure {
-    Failure::new(
-        Exit::Internal,
-        format!("the server of the demonstration answered something else: {reply:?}"),
-    )
+    Failure::new(Exit::Internal, format!("the server of the laboratory answered something else: {reply:?}"))
 }
