@@ -9,7 +9,8 @@ use switchboard_store::{Class, StoreError, Writer};
 
 use crate::batch::{Job, Verdict, chain, execute};
 use crate::limits::{
-    BATCH_BYTES_MAX, BATCH_CALLS_MAX, FAULT_RETRY_MS, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX, TENURE_BATCHES_MAX,
+    BATCH_BYTES_MAX, BATCH_CALLS_MAX, FAULT_RETRY_MS, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX,
+    TENURE_BATCHES_MAX,
 };
 use crate::role::{Bounds, Role};
 

@@ -63,7 +63,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut wire = Wire::new(node, stream, origin, Arc::clone(ticket.mailbox()), begun_ms);
-    let ended = poll_fn(|cx| wire.poll(cx)).await;
+    let ended = loop {
+        match poll_fn(|cx| wire.poll(cx)).await {
+            Ok(Turn::Queued) => {
+                // Connections that are ready too hand in first and share the transaction.
+                tokio::task::yield_now().await;
+                wire.run_queued();
+            }
+            Ok(Turn::Ended(ending)) => break Ok(ending),
+            Err(error) => break Err(error),
+        }
+    };
     match ended {
         Ok(ending) => {
             match ending {
@@ -145,6 +155,14 @@ impl<S> Wire<'_, S> {
     }
 }
 
+/// Why a connection's turn is over.
+enum Turn {
+    /// Requests were handed in.
+    Queued,
+    /// It has ended.
+    Ended(Ending),
+}
+
 /// Whether a step changed anything, so that the others have to be tried again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Step {
@@ -174,14 +192,13 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
         }
     }
 
-    /// Everything that can be done now; ready when the connection has ended.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Ending>> {
-        self.run_queued();
+    /// Everything that can be done now; ready when requests want to be run, or the connection has ended.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Turn>> {
         loop {
             let now_ms = self.node.now_ms();
             let collected = self.collect(now_ms)?;
             if let Some(ending) = self.obey(now_ms) {
-                return Poll::Ready(Ok(ending));
+                return Poll::Ready(Ok(Turn::Ended(ending)));
             }
             let wrote = self.write(cx, now_ms)?;
             let read = self.read(cx, now_ms)?;
@@ -190,9 +207,7 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
                 continue;
             }
             if self.queued {
-                // To the end of the line: connections that are ready too hand in first and share the transaction.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return Poll::Ready(Ok(Turn::Queued));
             }
             if self.mailbox.park(cx, self.order) {
                 self.release_buffers();

@@ -181,7 +181,10 @@ fn insert_transfers(conn: &Connection, transfers: &[PendingTransfer]) -> Result<
     Ok(())
 }
 
-fn bind_and_run(insert: &mut rusqlite::CachedStatement<'_>, rows: &[PendingTransfer]) -> Result<(), StoreError> {
+fn bind_and_run(
+    insert: &mut rusqlite::CachedStatement<'_>,
+    rows: &[PendingTransfer],
+) -> Result<(), StoreError> {
     let mut parameters: Vec<&dyn ToSql> = Vec::with_capacity(rows.len() * TRANSFER_COLUMNS);
     for row in rows {
         parameters.extend(row.columns());

@@ -12,11 +12,12 @@ pub const READERS_MAX: usize = 16;
 /// Databases up to this size are checked page by page when they are opened, in bytes: some 20 ms.
 pub const CHECKED_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-/// The write-ahead log is copied into the database after this many transactions; each adds a few pages.
-pub const LOG_COMMITS_MAX: u32 = 1000;
+/// The write-ahead log is copied into the database after this many transactions; each adds a few pages. A short log is
+/// written over and over in memory that is still in the processor's cache.
+pub const LOG_COMMITS_MAX: u32 = 256;
 
 /// The write-ahead log is copied into the database after this many written rows.
-pub const LOG_ROWS_MAX: u64 = 16 * 1024;
+pub const LOG_ROWS_MAX: u64 = 4 * 1024;
 
 /// Room kept for a full disk: what a log of [`LOG_ROWS_MAX`] rows of our own adds to the database, in bytes.
 pub const RESERVE_BYTES: u64 = 1024 * 1024;

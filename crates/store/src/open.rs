@@ -10,11 +10,11 @@ use switchboard_call::flaw::{Flaw, planted};
 use switchboard_call::id::StoreId;
 use switchboard_call::limits::HORIZON_LAG_MS;
 
+use crate::known::Known;
 use crate::limits::{
     BUSY_MS_MAX, CHECKED_BYTES_MAX, LOG_COMMITS_MAX, LOG_ROWS_MAX, PAGE_CACHE_KIB_MAX,
     READER_PAGE_CACHE_KIB_MAX, READERS_MAX, STATEMENTS_CACHED_MAX,
 };
-use crate::known::Known;
 use crate::migrations::{self, State};
 use crate::reserve::Reserve;
 use crate::{Class, Folder, Meta, Snapshot, StoreError, Tx, backup, log};
@@ -118,7 +118,13 @@ impl Store {
                 tx.commit()?;
             }
         }
-        let mut writer = Writer { rows_folded: conn.total_changes(), commits: 0, known: RefCell::default(), conn, reserve: None };
+        let mut writer = Writer {
+            rows_folded: conn.total_changes(),
+            commits: 0,
+            known: RefCell::default(),
+            conn,
+            reserve: None,
+        };
         if !planted(Flaw::LeftUnsyncedAtOpen) {
             writer.make_durable().map_err(located)?;
         }

@@ -136,7 +136,8 @@ impl Tx<'_> {
         previous: Option<ReplyHash>,
     ) -> Result<Option<Claimed>, StoreError> {
         let Some(found) = self.known_slot(id)? else { return Ok(None) };
-        let same = previous.is_none_or(|hash| hash == found.reply_hash) || planted(Flaw::PreviousHashNotCompared);
+        let same =
+            previous.is_none_or(|hash| hash == found.reply_hash) || planted(Flaw::PreviousHashNotCompared);
         let stands_before = found.sequence == sequence_number(id) - 1;
         let claimed = Claimed { id, bound_to: found.bound_to, found: Some(found) };
         Ok((same && stands_before).then_some(claimed))
@@ -156,7 +157,9 @@ impl Tx<'_> {
             return Ok(Some(known));
         }
         let found = self
-            .statement_beside("SELECT sequence, principal, reply_hash FROM slot WHERE session = ?1 AND slot = ?2")?
+            .statement_beside(
+                "SELECT sequence, principal, reply_hash FROM slot WHERE session = ?1 AND slot = ?2",
+            )?
             .query_row(params![id.session.as_bytes(), id.slot.0], |row| {
                 let bound_to = BoundTo::from_number(row.get(1)?);
                 let reply_hash = ReplyHash(row.get::<_, i64>(2)?.to_be_bytes());
@@ -206,11 +209,8 @@ impl Tx<'_> {
                 .statement_beside("INSERT INTO slot VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")?
                 .execute(row)?,
             Some(found) => {
-                let before = params![
-                    found.sequence,
-                    found.bound_to.number(),
-                    i64::from_be_bytes(found.reply_hash.0)
-                ];
+                let before =
+                    params![found.sequence, found.bound_to.number(), i64::from_be_bytes(found.reply_hash.0)];
                 let all: Vec<&dyn ToSql> = row.iter().chain(before).copied().collect();
                 self.statement_beside(
                     "UPDATE slot SET sequence = ?3, principal = ?4, nonce_tag = ?5, key_id = ?6, digest = ?7, \
@@ -221,7 +221,9 @@ impl Tx<'_> {
             }
         };
         if rows != 1 {
-            return Err(StoreError::Impossible(format!("the slot of call {id} moved inside its own transaction")));
+            return Err(StoreError::Impossible(format!(
+                "the slot of call {id} moved inside its own transaction"
+            )));
         }
         let now = KnownSlot { sequence: sequence_number(id), bound_to, reply_hash };
         self.known().learn_slot(id.session, id.slot, now);

@@ -64,7 +64,14 @@ pub(super) struct Desk {
 /// Small enough that three jobs are two batches and the second is the relief thread's.
 pub(super) fn bounds() -> Bounds {
     let (jobs_max, urgent_max) = (64, 64);
-    Bounds { jobs_max, urgent_max, bytes_max: 64, batch_jobs_max: 2, batch_bytes_max: 2, tenure_batches_max: 1 }
+    Bounds {
+        jobs_max,
+        urgent_max,
+        bytes_max: 64,
+        batch_jobs_max: 2,
+        batch_bytes_max: 2,
+        tenure_batches_max: 1,
+    }
 }
 
 impl Desk {

@@ -19,7 +19,10 @@ fn a_batch_reads_its_own_writes_and_adds_up() {
         assert_eq!(posted.debit_balance, money(1000 - booked, "EUR"));
         if booked % 20 == 0 {
             let page = tx.statement_page(ben, None, 500).unwrap().unwrap();
-            assert_eq!((page.balance, page.lines.len()), (money(booked, "EUR"), usize::try_from(booked).unwrap()));
+            assert_eq!(
+                (page.balance, page.lines.len()),
+                (money(booked, "EUR"), usize::try_from(booked).unwrap())
+            );
         }
     }
     let lines = tx.accounts_page(None, 10).unwrap();
