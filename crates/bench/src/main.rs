@@ -63,6 +63,9 @@ struct One {
     /// Ask for balances
     #[arg(long)]
     reads: bool,
+    /// So many transfers in each call
+    #[arg(long, conflicts_with_all = ["hot", "reads"])]
+    bulk: Option<u16>,
     /// Under TLS
     #[arg(long)]
     tls: bool,
@@ -99,7 +102,11 @@ impl One {
         let server = Server::open(&command, &place.path().join("data"))?;
         server.fill(ACCOUNTS)?;
         let accounts = if self.hot { Accounts::Hot } else { Accounts::Any(ACCOUNTS) };
-        let work = if self.reads { Work::Balance(accounts) } else { Work::Withdraw(accounts) };
+        let work = match self.bulk {
+            Some(count) => Work::TransferMany(ACCOUNTS, count),
+            None if self.reads => Work::Balance(accounts),
+            None => Work::Withdraw(accounts),
+        };
         let lasts = Duration::from_secs_f64(self.seconds);
         let pace = match (self.count, self.rate) {
             (Some(count), _) => Pace::Count(count),

@@ -103,8 +103,14 @@ impl Peer {
     /// transaction, which is another case, unless they only read; MariaDB's protocol has no pipelining.
     #[must_use]
     pub fn can(self, case: Case) -> bool {
+        let bulk = matches!(case.task, Task::Bulk(_));
         match self {
-            Self::Switchboard | Self::SwitchboardTls | Self::Redis => true,
+            Self::Switchboard | Self::SwitchboardTls => true,
+            // Of these only Switchboard has such a call.
+            Self::Redis | Self::Postgres | Self::MariaDb | Self::MariaDbBinlog | Self::Textbook if bulk => {
+                false
+            }
+            Self::Redis => true,
             Self::Postgres => case.depth == 1 || case.task == Task::Balance,
             Self::MariaDb => case.depth == 1,
             Self::MariaDbBinlog => case.depth == 1 && case.task == Task::WithdrawHot,

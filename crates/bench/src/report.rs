@@ -32,6 +32,8 @@ const TASKS: &[(Task, &str, &str)] = &[
     (Task::Withdraw, "Withdrawals from 1000 accounts", "calls-withdraw.svg"),
     (Task::WithdrawHot, "Withdrawals from one hot account", "calls-hot.svg"),
     (Task::Balance, "Reads of a balance", "calls-balance.svg"),
+    (Task::Bulk(64), "Bulk transfers, 64 in a call", "calls-bulk-64.svg"),
+    (Task::Bulk(8190), "Bulk transfers, 8,190 in a call", "calls-bulk-8190.svg"),
 ];
 
 /// For a terminal.

@@ -4,7 +4,7 @@
 //! that tests use and what a test asks before it uses one.
 //!
 //! Absent: nothing here is part of the server or its clients. Other crates may name `xtask` among their
-//! dev-dependencies, never among their dependencies.
+//! dev-dependencies; only tools may name it among their dependencies.
 
 pub mod fuzzing;
 pub mod install;

@@ -17,6 +17,8 @@ pub enum Task {
     WithdrawHot,
     /// Asks for the balance of any account.
     Balance,
+    /// Moves one minor unit between two accounts, so many times in one call.
+    Bulk(u16),
 }
 
 /// A load that is put on the peers one after the other.
@@ -41,6 +43,8 @@ pub const MATRIX: &[Case] = &[
     Case::new(Task::WithdrawHot, 64, 1),
     Case::new(Task::WithdrawHot, 64, 16),
     Case::new(Task::Balance, 64, 16),
+    Case::new(Task::Bulk(64), 64, 1),
+    Case::new(Task::Bulk(8190), 4, 1),
 ];
 
 impl Case {
@@ -63,6 +67,7 @@ impl Case {
             Task::Withdraw => Work::Withdraw(Accounts::Any(ACCOUNTS)),
             Task::WithdrawHot => Work::Withdraw(Accounts::Hot),
             Task::Balance => Work::Balance(Accounts::Any(ACCOUNTS)),
+            Task::Bulk(count) => Work::TransferMany(ACCOUNTS, count),
         }
     }
 
@@ -70,17 +75,35 @@ impl Case {
     #[must_use]
     pub const fn accounts(self) -> u32 {
         match self.task {
-            Task::Withdraw | Task::Balance => ACCOUNTS,
+            Task::Withdraw | Task::Balance | Task::Bulk(_) => ACCOUNTS,
             Task::WithdrawHot => 1,
         }
     }
 
-    /// So many calls move this much money, in minor units, in as many entries.
+    /// So many calls take this much money from the accounts, in minor units.
     #[must_use]
     pub const fn withdrawn(self, calls: u64) -> u64 {
         match self.task {
             Task::Withdraw | Task::WithdrawHot => calls,
+            Task::Balance | Task::Bulk(_) => 0,
+        }
+    }
+
+    /// So many calls leave this many entries in the ledger.
+    #[must_use]
+    pub const fn entries(self, calls: u64) -> u64 {
+        match self.task {
+            Task::Withdraw | Task::WithdrawHot | Task::Bulk(_) => calls * self.counted(),
             Task::Balance => 0,
+        }
+    }
+
+    /// What one call counts for in the figures: its transfers.
+    #[must_use]
+    pub const fn counted(self) -> u64 {
+        match self.task {
+            Task::Withdraw | Task::WithdrawHot | Task::Balance => 1,
+            Task::Bulk(count) => count as u64,
         }
     }
 
@@ -91,6 +114,9 @@ impl Case {
             Task::Withdraw => "Withdraw, 1000 accounts",
             Task::WithdrawHot => "Withdraw, one hot account",
             Task::Balance => "Balance (read), 1000 accounts",
+            Task::Bulk(count) => {
+                return format!("Bulk transfers, {count} a call, counted one by one: {}", self.load());
+            }
         };
         format!("{what}: {}", self.load())
     }
@@ -111,6 +137,7 @@ impl fmt::Display for Case {
             Task::Withdraw => "withdraw",
             Task::WithdrawHot => "hot",
             Task::Balance => "balance",
+            Task::Bulk(count) => return write!(f, "bulk{count}-{}x{}", self.connections, self.depth),
         };
         write!(f, "{task}-{}x{}", self.connections, self.depth)
     }

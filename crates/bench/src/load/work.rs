@@ -1,6 +1,6 @@
 //! What is asked.
 
-use switchboard_commands::bank::{AccountId, Command};
+use switchboard_commands::bank::{AccountId, Command, Movement, Movements};
 use switchboard_commands::money::{Amount, Currency};
 
 /// The currency of every account of a load.
@@ -26,6 +26,8 @@ pub enum Work {
     Fill(u32),
     /// Takes one minor unit.
     Withdraw(Accounts),
+    /// Moves one minor unit between two of the accounts, so many times in one call.
+    TransferMany(u32, u16),
     /// Asks for a balance.
     Balance(Accounts),
     /// Asks for the newest so many lines of a statement.
@@ -70,11 +72,24 @@ impl Source {
                 let money = Amount::from_minor(1).of(euro());
                 Command::Withdraw { account: self.account(accounts), money, memo: None }
             }
+            Work::TransferMany(accounts, count) => {
+                let movements = (0..count).map(|_| self.movement(accounts)).collect();
+                let transfers = Movements::new(movements).expect("a load keeps to the limits of the bank");
+                Command::TransferMany { currency: euro(), transfers }
+            }
             Work::Balance(accounts) => Command::Balance { account: self.account(accounts) },
             Work::Statement(accounts, limit) => {
                 Command::Statement { account: self.account(accounts), limit, before: None }
             }
         }
+    }
+
+    /// Between two different accounts of the first so many.
+    fn movement(&mut self, accounts: u32) -> Movement {
+        let from = self.account(Accounts::Any(accounts));
+        let to = from.number() % i64::from(accounts) + 1;
+        let to = AccountId::from_number(to).expect("counted from 1");
+        Movement { from, to, amount: Amount::from_minor(1), memo: None }
     }
 
     fn account(&mut self, accounts: Accounts) -> AccountId {

@@ -24,11 +24,19 @@ impl Books {
     /// # Errors
     /// When the store and the clients disagree; the message has both numbers.
     pub fn verify(&self, withdrawals: u64) -> Result<()> {
-        let expected = i64::try_from(withdrawals)?;
+        self.verify_entries(withdrawals, withdrawals)
+    }
+
+    /// Checks that so much money is gone and that there are so many new entries.
+    ///
+    /// # Errors
+    /// As [`Books::verify`].
+    pub fn verify_entries(&self, money: u64, transfers: u64) -> Result<()> {
+        let (money, transfers) = (i64::try_from(money)?, i64::try_from(transfers)?);
         let Self { gone, entered, entries } = *self;
         ensure!(
-            gone == expected && entered == expected && entries == expected,
-            "the work was not done: clients counted {expected} withdrawals of 1, \
+            gone == money && entered == money && entries == transfers,
+            "the work was not done: clients counted {transfers} transfers that took {money}, \
              but {gone} is gone from the accounts and {entries} entries add up to {entered}"
         );
         Ok(())

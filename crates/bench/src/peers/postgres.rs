@@ -215,6 +215,7 @@ fn script_of(case: Case) -> String {
                 script,
                 "\\set a{number} random(1, {accounts})\nSELECT balance FROM account WHERE id = :a{number};"
             ),
+            Task::Bulk(_) => unreachable!("Peer::can leaves bulk transfers to Switchboard"),
         };
     }
     if case.depth > 1 {

@@ -122,6 +122,7 @@ impl Running<'_> {
                 tool.args(["-r", &RANGE.to_string(), "EVALSHA", script, "1", ENTRY, "1", "a:000000000001"])
             }
             Task::Balance => tool.args(["-r", &ACCOUNTS.to_string(), "GET", "a:__rand_int__"]),
+            Task::Bulk(_) => unreachable!("Peer::can leaves bulk transfers to Switchboard"),
         };
         let before = cpu::spent(self.process.pid());
         let report = child::run(self.stop, "redis-benchmark", &mut tool)?;

@@ -65,9 +65,10 @@ impl Site {
         let done = ready.run()?;
         let cpu = cpu::spent(server.pid()) - before;
         drop(ready);
-        self.books(&data, stop)?.verify(case.withdrawn(warm.calls + done.calls))?;
+        self.books(&data, stop)?
+            .verify_entries(case.withdrawn(warm.calls + done.calls), case.entries(warm.calls + done.calls))?;
         server.stop()?;
-        Ok(Ran { calls: done.calls, elapsed: done.elapsed, cpu })
+        Ok(Ran { calls: done.calls * case.counted(), elapsed: done.elapsed, cpu })
     }
 
     /// The books by the program's own audit, which proves every balance from its transfers, and by the balances.
