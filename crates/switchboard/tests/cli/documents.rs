@@ -8,12 +8,8 @@ use crate::house::{House, Ran};
 
 /// Commands that build or run these very tests, and those that the tests of the simulation run; `cargo run` is the
 /// program itself, which is run.
-const NOT_FROM_WITHIN: &[&str] = &[
-    "cargo xtask test",
-    "cargo xtask tidy",
-    "cargo run --release -p sim",
-    "cargo run --release -p bench",
-];
+const NOT_FROM_WITHIN: &[&str] =
+    &["cargo xtask test", "cargo xtask tidy", "cargo run --release -p sim", "cargo run --release -p bench"];
 
 #[test]
 fn the_commands_of_every_document_work_as_they_are_written() {
