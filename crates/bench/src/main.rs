@@ -1,7 +1,6 @@
 //! `bench`: figures, each beside a peer in the same run.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -69,9 +68,6 @@ struct One {
     /// Under TLS
     #[arg(long)]
     tls: bool,
-    /// The server to run; built first unless told
-    #[arg(long)]
-    binary: Option<PathBuf>,
     /// What runs the server: a profiler and its arguments
     #[arg(last = true)]
     under: Vec<OsString>,
@@ -95,7 +91,7 @@ const ACCOUNTS: u32 = 1000;
 impl One {
     #[expect(clippy::print_stdout, reason = "the figures are what it is run for")]
     fn run(self) -> Result<()> {
-        let binary = self.binary.clone().map_or_else(server::build, Ok)?;
+        let binary = server::build()?;
         let place = tempfile::tempdir()?;
         let mut command = self.under.clone();
         command.push(binary.into_os_string());

@@ -28,11 +28,18 @@ pub struct Server {
     _place: Option<TempDir>,
 }
 
-/// Builds the binary with the profile that this program was built with; returns its path.
+/// Names a server that is built already and is to be measured instead of one built from these sources.
+pub const BINARY_VARIABLE: &str = "BENCH_SERVER";
+
+/// Builds the binary with the profile that this program was built with, unless [`BINARY_VARIABLE`] names one; returns
+/// its path.
 ///
 /// # Errors
 /// When it does not build.
 pub fn build() -> Result<PathBuf> {
+    if let Some(built) = std::env::var_os(BINARY_VARIABLE) {
+        return Ok(built.into());
+    }
     let folder = std::env::current_exe()?.parent().context("this program lies in a folder")?.to_owned();
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--package", "switchboard", "--bin", "switchboard"]);
