@@ -30,9 +30,7 @@ repeat
   end
 until cursor == '0'
 return string.format('%.0f %.0f %.0f', gone, entered, entries)";
-/// The entry of a call: two random numbers of 12 digits, so that no id comes twice. The tool draws each below
-/// [`RANGE`], a multiple of the number of accounts.
-const ENTRY: &str = "e:__rand_int____rand_int__";
+/// Random numbers of a key are drawn below this, a multiple of the number of accounts.
 const RANGE: u32 = 2_000_000_000;
 /// Calls of the first load, whose speed tells how many fill the time.
 const CALLS_FIRST: u32 = 8192;
@@ -66,9 +64,9 @@ impl Site {
         let running = self.start(stop)?;
         let script = running.cli(&["SCRIPT", "LOAD", SCRIPT])?.trim().to_owned();
         // The tool counts calls, not seconds: a short load says how many are needed.
-        let first = running.load(case, CALLS_FIRST, &script)?;
-        let warm = running.load(case, count_for(&first, WARM_SECONDS)?, &script)?;
-        let ran = running.load(case, count_for(&warm, seconds)?, &script)?;
+        let first = running.load(case, 0, CALLS_FIRST, &script)?;
+        let warm = running.load(case, 1, count_for(&first, WARM_SECONDS)?, &script)?;
+        let ran = running.load(case, 2, count_for(&warm, seconds)?, &script)?;
         let calls = first.calls + warm.calls + ran.calls;
         running.books()?.verify(case.withdrawn(calls))?;
         if case.task == Task::Balance {
@@ -101,8 +99,15 @@ impl Site {
     }
 }
 
+/// The entry of a call: two random numbers of 12 digits, so that no id comes twice within a part.
+fn entry(part: u8) -> String {
+    format!("e:{part}:__rand_int____rand_int__")
+}
+
 impl Running<'_> {
-    fn load(&self, case: Case, count: u32, script: &str) -> Result<Ran> {
+    /// The tool may draw the same numbers again when it is started twice in a second: each part has its own ids.
+    fn load(&self, case: Case, part: u8, count: u32, script: &str) -> Result<Ran> {
+        let entry = entry(part);
         // Whole rounds of all connections: the tool sends pipelines, and stops when the count is full.
         let count = count.next_multiple_of(case.in_flight());
         let mut tool = self.program("redis-benchmark");
@@ -117,9 +122,9 @@ impl Running<'_> {
         ]);
         tool.args(["-P", &case.depth.to_string()]);
         match case.task {
-            Task::Withdraw => tool.args(["-r", &RANGE.to_string(), "EVALSHA", script, "1", ENTRY, "1"]),
+            Task::Withdraw => tool.args(["-r", &RANGE.to_string(), "EVALSHA", script, "1", &entry, "1"]),
             Task::WithdrawHot => {
-                tool.args(["-r", &RANGE.to_string(), "EVALSHA", script, "1", ENTRY, "1", "a:000000000001"])
+                tool.args(["-r", &RANGE.to_string(), "EVALSHA", script, "1", &entry, "1", "a:000000000001"])
             }
             Task::Balance => tool.args(["-r", &ACCOUNTS.to_string(), "GET", "a:__rand_int__"]),
             Task::Bulk(_) => unreachable!("Peer::can leaves bulk transfers to Switchboard"),
