@@ -424,8 +424,7 @@ impl Inner {
     }
 
     fn queue(&self, queued: Queued<Waiter>) {
-        let bytes = queued.bytes;
-        if let Some(refused) = self.role.push(queued, bytes) {
+        if let Some(refused) = self.role.push(queued) {
             self.finish(refused.job.id, refused.waiter, self.turned_away());
         }
     }

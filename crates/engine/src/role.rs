@@ -39,10 +39,16 @@ pub(crate) struct Bounds {
     pub(crate) tenure_batches_max: u32,
 }
 
+/// A job with a weight.
+pub(crate) trait Weighed {
+    /// What it weighs in a queue and a batch, in bytes.
+    fn bytes(&self) -> usize;
+}
+
 /// What the holder of a role does.
 pub(crate) trait Duty: Send + Sync + 'static {
     /// Something to be done, with who waits for its answer.
-    type Job: Send + 'static;
+    type Job: Weighed + Send + 'static;
     /// What a job comes to.
     type Answer;
     /// What only the holder may use.
@@ -82,32 +88,30 @@ enum Left {
 struct Queue<J> {
     /// Run before any job that has not begun.
     urgent: VecDeque<J>,
-    /// With what each weighs.
-    jobs: VecDeque<(usize, J)>,
-    /// What they weigh together, in bytes.
+    jobs: VecDeque<J>,
+    /// What `jobs` weigh together.
     bytes: usize,
     /// No job will be run any more.
     closed: bool,
 }
 
-impl<J, T> Role<J, T> {
+impl<J: Weighed, T> Role<J, T> {
     /// A role that nobody holds; without a relief thread (an inline pool) every holder stays to the end.
     pub(crate) fn new(tool: T, bounds: Bounds, relief: Pool) -> Self {
         let queue = Queue { urgent: VecDeque::new(), jobs: VecDeque::new(), bytes: 0, closed: false };
         Self { bounds, queue: Mutex::new(queue), tool: Mutex::new(Some(tool)), relief }
     }
 
-    /// Queues a job that weighs so many bytes; gives it back when the queue is full or closed. [`drive`] must
-    /// follow.
+    /// Queues a job; gives it back when the queue is full or closed. [`drive`] must follow.
     #[must_use = "a job that is given back wants an answer"]
-    pub(crate) fn push(&self, job: J, bytes: usize) -> Option<J> {
+    pub(crate) fn push(&self, job: J) -> Option<J> {
         let mut queue = self.queue();
         let full = queue.jobs.len() >= self.bounds.jobs_max || queue.bytes > self.bounds.bytes_max;
         if queue.closed || full {
             return Some(job);
         }
-        queue.bytes += bytes;
-        queue.jobs.push_back((bytes, job));
+        queue.bytes += job.bytes();
+        queue.jobs.push_back(job);
         None
     }
 
@@ -129,9 +133,9 @@ impl<J, T> Role<J, T> {
         let mut batch: Vec<J> = queue.urgent.drain(..urgent).collect();
         let mut batch_bytes = 0;
         while batch.len() < self.bounds.batch_jobs_max && batch_bytes < self.bounds.batch_bytes_max {
-            let Some((bytes, job)) = queue.jobs.pop_front() else { break };
-            queue.bytes -= bytes;
-            batch_bytes += bytes;
+            let Some(job) = queue.jobs.pop_front() else { break };
+            queue.bytes -= job.bytes();
+            batch_bytes += job.bytes();
             batch.push(job);
         }
         batch

@@ -12,7 +12,7 @@ use crate::limits::{
     BATCH_BYTES_MAX, BATCH_CALLS_MAX, FAULT_RETRY_MS, QUEUED_BYTES_MAX, QUEUED_CALLS_MAX, QUEUED_CANCELS_MAX,
     TENURE_BATCHES_MAX,
 };
-use crate::role::{Bounds, Role};
+use crate::role::{Bounds, Role, Weighed};
 
 /// The role whose tool is the writing side of the store; the tool is given up once the disk has lost written
 /// bytes. Cancels are its urgent jobs: run before any call that has not begun, so that a cancelled call is
@@ -25,6 +25,12 @@ pub(crate) struct Queued<W> {
     pub(crate) waiter: W,
     /// Of its body.
     pub(crate) bytes: usize,
+}
+
+impl<W> Weighed for Queued<W> {
+    fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 pub(crate) const BOUNDS: Bounds = Bounds {

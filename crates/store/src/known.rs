@@ -37,6 +37,8 @@ pub(crate) struct Known {
     slots: HashMap<(SessionId, Slot), KnownSlot>,
     /// Rows that were made pending, ever.
     pended: u64,
+    /// Rows that SQLite counted when it was given pending ones, ever.
+    written_out: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,13 +75,13 @@ impl Known {
 
     /// To be called when a transaction ends in anything but a commit.
     pub(crate) fn forget(&mut self) {
-        let pended = self.pended;
-        *self = Self { pended, ..Self::default() };
+        *self = Self { pended: self.pended, written_out: self.written_out, ..Self::default() };
     }
 
-    /// Rows that were made pending, ever: tells whether a rule has written.
-    pub(crate) fn pended(&self) -> u64 {
-        self.pended
+    /// Rows that were written on this connection, ever, each counted when it was asked for: giving SQLite what an
+    /// earlier rule left pending counts nothing.
+    pub(crate) fn rows_written(&self, conn: &Connection) -> u64 {
+        conn.total_changes() - self.written_out + self.pended
     }
 
     pub(crate) fn account(&self, id: AccountId) -> Option<Account> {
@@ -133,6 +135,13 @@ impl Known {
 
     /// Gives SQLite all that is pending: transfers in their order, then each changed account once.
     pub(crate) fn write_out(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        let before = conn.total_changes();
+        let written = self.write_pending(conn);
+        self.written_out += conn.total_changes() - before;
+        written
+    }
+
+    fn write_pending(&mut self, conn: &Connection) -> Result<(), StoreError> {
         if !self.transfers.is_empty() {
             insert_transfers(conn, &self.transfers)?;
             self.transfers.clear();

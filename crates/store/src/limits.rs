@@ -9,8 +9,8 @@ pub const READER_PAGE_CACHE_KIB_MAX: i64 = 1024;
 /// Reading connections kept open.
 pub const READERS_MAX: usize = 16;
 
-/// Databases up to this size are checked page by page when they are opened, in bytes: some 20 ms.
-pub const CHECKED_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Databases up to this size are checked page by page when they are opened, in bytes: some 5 ms.
+pub const CHECKED_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The write-ahead log is copied into the database after this many transactions; each adds a few pages. A short log is
 /// written over and over in memory that is still in the processor's cache.
@@ -19,8 +19,9 @@ pub const LOG_COMMITS_MAX: u32 = 256;
 /// The write-ahead log is copied into the database after this many written rows.
 pub const LOG_ROWS_MAX: u64 = 4 * 1024;
 
-/// Room kept for a full disk: what a log of [`LOG_ROWS_MAX`] rows of our own adds to the database, in bytes.
-pub const RESERVE_BYTES: u64 = 1024 * 1024;
+/// Room kept for a full disk, in bytes: what a log of [`LOG_ROWS_MAX`] rows of our own and one bulk call of the most
+/// transfers (8,190) add to the database, at some 100 bytes a row.
+pub const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
 
 /// How long a statement waits for a lock that another connection holds, in milliseconds.
 pub const BUSY_MS_MAX: u64 = 2000;

@@ -126,7 +126,7 @@ impl<'a> Tx<'a> {
     /// Grows with every row that is written: tells whether a rule has written.
     #[must_use]
     pub fn rows_written(&self) -> u64 {
-        self.conn.total_changes() + self.known().pended()
+        self.known().rows_written(self.conn)
     }
 
     /// Whether the engine below still has the transaction open; some errors end it as a whole.

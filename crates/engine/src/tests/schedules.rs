@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use shuttle::thread;
 
 use crate::limits;
-use desk::{Answer, Desk, Kind, bounds};
+use desk::{Answer, BATCH_JOBS_MAX, Desk, Kind, bounds};
 use explorer::explore;
 use in_hand::{Attached, InHand};
 use prepare::Pool;
@@ -156,20 +156,42 @@ fn drain_races(desk: &Arc<Desk>, jobs: u32, drain: fn(&Arc<Desk>)) {
 
 #[test]
 fn a_full_queue_gives_back_what_it_does_not_run() {
-    explore(2_000, || {
-        let desk = Desk::new(1, role::Bounds { jobs_max: 1, urgent_max: 1, ..bounds() });
-        let clerk = desk.spawn(|desk| {
-            desk.keep_house_with(|| {
-                let full = desk.spawn(|desk| {
-                    desk.hand_in(0, 3, Kind::Call);
-                    desk.hand_in(1, 2, Kind::Cancel(1_000));
-                });
-                full.join().unwrap();
+    explore(2_000, || gives_back_two_of_three(role::Bounds { jobs_max: 1, urgent_max: 1, ..bounds() }));
+}
+
+#[test]
+fn a_queue_that_weighs_too_much_gives_back_what_it_does_not_run() {
+    explore(2_000, || gives_back_two_of_three(role::Bounds { bytes_max: 0, urgent_max: 1, ..bounds() }));
+}
+
+/// And one of two cancels.
+fn gives_back_two_of_three(bounds: role::Bounds) {
+    let desk = Desk::new(1, bounds);
+    let clerk = desk.spawn(|desk| {
+        desk.keep_house_with(|| {
+            let full = desk.spawn(|desk| {
+                desk.hand_in(0, 3, Kind::Call);
+                desk.hand_in(1, 2, Kind::Cancel(1_000));
             });
+            full.join().unwrap();
         });
-        clerk.join().unwrap();
+    });
+    clerk.join().unwrap();
+    desk.drain();
+    assert_eq!((desk.answers().len(), desk.given_back()), (2, 3));
+}
+
+#[test]
+fn a_batch_ends_when_it_weighs_enough() {
+    explore(2_000, || {
+        let desk =
+            Desk::new(1, role::Bounds { batch_jobs_max: 64, batch_bytes_max: BATCH_JOBS_MAX, ..bounds() });
+        let clerks = (0..2).map(|clerk| desk.spawn(move |desk| desk.hand_in(clerk, 3, Kind::Call)));
+        let clerks: Vec<_> = clerks.collect();
+        desk.await_answers(6);
         desk.drain();
-        assert_eq!((desk.answers().len(), desk.given_back()), (2, 3));
+        desk.check_each_once(6);
+        clerks.into_iter().for_each(|clerk| clerk.join().unwrap());
     });
 }
 

@@ -2,13 +2,13 @@
 //! before the first write, and every account that changed is written once.
 //!
 //! ```text
-//!   accounts, ascending --> each transfer in order: checks, balances after, chain --> rows --> inserts, updates
-//!   (read)                  (in memory; the first refusal ends it)                             (written)
+//!   accounts, ascending --> each transfer in order: checks, balances after, chain --> rows, accounts
+//!   (read)                  (in memory; the first refusal ends it)                             (pending)
 //! ```
 //!
 //! Absent: which accounts a member may name (services); splitting a list.
 
-use switchboard_commands::bank::{AccountId, Memo, Refusal, TransferId};
+use switchboard_commands::bank::{AccountId, Refusal, TransferId};
 
 use super::account::Account;
 use super::transfer::{NewTransfer, TransferRow, check_amount, credit_side, debit_side};
@@ -134,20 +134,7 @@ fn decide_one<'a>(
             accounts[at].now.last_transfer = number;
         }
     }
-    Ok(TransferRow {
-        debit: new.debit,
-        credit: new.credit,
-        amount: new.money.amount,
-        debit_previous: debit.account.last_transfer,
-        credit_previous: credit.account.last_transfer,
-        debit_balance: debit.balance_after,
-        credit_balance: credit.balance_after,
-        call: new.call,
-        part: new.part,
-        kind: new.kind,
-        memo: new.memo.map(Memo::as_str),
-        at_us: new.at_us,
-    })
+    Ok(TransferRow::of(new, &debit, &credit))
 }
 
 fn place(accounts: &[Named], id: AccountId) -> Option<usize> {

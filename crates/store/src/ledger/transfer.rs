@@ -1,5 +1,5 @@
-//! Transfers: checked in full before the first write, then booked with conditional writes that name all
-//! they rely on. A refusal leaves no trace.
+//! Transfers: checked in full, then booked among the rows that the transaction has pending (known.rs), which are
+//! written conditionally. A refusal leaves no trace.
 //!
 //! Absent: which accounts a member may name (services).
 
@@ -57,7 +57,7 @@ impl Tx<'_> {
     /// Books a transfer. Cash and suspense accounts that are not there yet are made.
     ///
     /// Everything is decided before the first write. The rows are read in order of their numbers, the order
-    /// in which every transaction locks; each write names the entry it found last on the account, so that
+    /// in which every transaction locks; what is written later names what was found on the account, so that
     /// on no engine can an account move between the two.
     ///
     /// # Errors
@@ -117,24 +117,10 @@ impl Tx<'_> {
         debit: &Side,
         credit: &Side,
     ) -> Result<TransferId, StoreError> {
-        let row = TransferRow {
-            debit: new.debit,
-            credit: new.credit,
-            amount: new.money.amount,
-            debit_previous: debit.account.last_transfer,
-            credit_previous: credit.account.last_transfer,
-            debit_balance: debit.balance_after,
-            credit_balance: credit.balance_after,
-            call: new.call,
-            part: new.part,
-            kind: new.kind,
-            memo: new.memo.map(Memo::as_str),
-            at_us: new.at_us,
-        };
         let newest = self.newest_transfer()?;
         let id = newest.checked_add(1).and_then(TransferId::from_number);
         let id = id.ok_or_else(|| StoreError::Impossible(format!("no transfer can follow {newest}")))?;
-        self.known().append_transfer(row.pending(id.number()));
+        self.known().append_transfer(TransferRow::of(new, debit, credit).pending(id.number()));
         Ok(id)
     }
 
@@ -282,6 +268,24 @@ macro_rules! transfer_columns {
 pub(super) use transfer_columns;
 
 impl<'a> TransferRow<'a> {
+    /// The row of a transfer whose sides were found to be these.
+    pub(super) fn of(new: &NewTransfer<'a>, debit: &Side, credit: &Side) -> Self {
+        Self {
+            debit: new.debit,
+            credit: new.credit,
+            amount: new.money.amount,
+            debit_previous: debit.account.last_transfer,
+            credit_previous: credit.account.last_transfer,
+            debit_balance: debit.balance_after,
+            credit_balance: credit.balance_after,
+            call: new.call,
+            part: new.part,
+            kind: new.kind,
+            memo: new.memo.map(Memo::as_str),
+            at_us: new.at_us,
+        }
+    }
+
     /// The row's meaning; `Impossible` names the column that has none.
     pub(super) fn read(row: &'a Row<'_>) -> Result<Self, StoreError> {
         let number = |at: usize| -> Result<i64, StoreError> { Ok(row.get(at)?) };

@@ -79,7 +79,7 @@ impl Guest {
         let run = Self::run_folder(&self.folder);
         let mut script = format!(
             "#!/bin/sh\nexport PATH={PATH}\nexec </dev/null >/dev/tty0 2>&1\n\
-             fail() {{ echo \"{MACHINE_MARK}fault $*\" >{CONSOLE}; exec sleep infinity; }}\n\
+             fail() {{ dmesg | tail -n 20; echo \"{MACHINE_MARK}fault $*\" >{CONSOLE}; exec sleep infinity; }}\n\
              mount -t proc proc /proc && mount -t tmpfs none {run} && mkfifo {run}/no-end || fail no place to run\n",
             run = run.display()
         );

@@ -108,7 +108,7 @@ impl Outage {
         for cut in 1..=CARELESS_CUTS_MAX {
             let (mut machine, notes) = self.boot(Goal::Load);
             wait_until("calls are answered", || {
-                machine.still_runs();
+                must_run_well(&mut machine, &notes);
                 std::fs::read_to_string(&notes).unwrap().matches(" done ").count() >= CARELESS_ANSWERS
             });
             self.said = machine.cut();
@@ -131,7 +131,7 @@ impl Outage {
         } else {
             let goal = self.chance.between(1..=GROWTH_BYTES_MAX);
             wait_until("the clients get on", || {
-                machine.still_runs();
+                must_run_well(&mut machine, &notes);
                 std::fs::metadata(&notes).unwrap().len() >= goal
             });
             self.pause(PAUSE_MS_MAX);
@@ -246,6 +246,15 @@ fn errand(place: &Place, client: u64, (rich, poor): (i64, i64)) -> Errand {
         rich,
         poor,
         seats: false,
+    }
+}
+
+/// Fails with what the machine said when it is off, or one of its programs has ended that should go on.
+fn must_run_well(machine: &mut Machine, notes: &PathBuf) {
+    machine.still_runs();
+    let fault = lines(notes).into_iter().find(|line| line.strip_prefix(MACHINE_MARK).is_some());
+    if let Some(fault) = fault {
+        panic!("on the machine: {fault}\n{}", machine.said());
     }
 }
 

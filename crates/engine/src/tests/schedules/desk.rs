@@ -12,7 +12,7 @@ use shuttle::thread;
 
 use super::in_hand::{Attached, InHand};
 use super::prepare::Pool;
-use super::role::{self, Bounds, Duty, Role};
+use super::role::{self, Bounds, Duty, Role, Weighed};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Kind {
@@ -40,6 +40,13 @@ pub(super) struct Job {
     in_hand: bool,
 }
 
+/// All weigh one.
+impl Weighed for Job {
+    fn bytes(&self) -> usize {
+        1
+    }
+}
+
 /// The store: what each call came to, for good.
 #[derive(Default)]
 pub(super) struct Ledger {
@@ -61,6 +68,9 @@ pub(super) struct Desk {
     broken: Plain<Option<String>>,
 }
 
+/// Jobs in a batch, whichever bound ends it.
+pub(super) const BATCH_JOBS_MAX: usize = 2;
+
 /// Small enough that three jobs are two batches and the second is the relief thread's.
 pub(super) fn bounds() -> Bounds {
     let (jobs_max, urgent_max) = (64, 64);
@@ -68,8 +78,8 @@ pub(super) fn bounds() -> Bounds {
         jobs_max,
         urgent_max,
         bytes_max: 64,
-        batch_jobs_max: 2,
-        batch_bytes_max: 2,
+        batch_jobs_max: BATCH_JOBS_MAX,
+        batch_bytes_max: 64,
         tenure_batches_max: 1,
     }
 }
@@ -130,7 +140,7 @@ impl Desk {
         let waiter = job.waiter;
         let given_back = match job.kind {
             Kind::Cancel(_) => self.role.push_urgent(job),
-            Kind::Call | Kind::Panics | Kind::Fatal => self.role.push(job, 1),
+            Kind::Call | Kind::Panics | Kind::Fatal => self.role.push(job),
         };
         if given_back.is_some() {
             self.given_back.fetch_add(1, Ordering::SeqCst);
@@ -282,7 +292,7 @@ impl Duty for Desk {
 
     fn execute(&self, ledger: &mut Ledger, jobs: &[Job]) -> Result<Vec<Answer>, ()> {
         self.take_hold();
-        self.rule(jobs.len() <= bounds().batch_jobs_max, || format!("a batch of {}", jobs.len()));
+        self.rule(jobs.len() <= BATCH_JOBS_MAX, || format!("a batch of {}", jobs.len()));
         if jobs.iter().any(|job| job.kind == Kind::Fatal) {
             self.let_go();
             return Err(());

@@ -35,6 +35,23 @@ fn a_batch_reads_its_own_writes_and_adds_up() {
 }
 
 #[test]
+fn a_rule_that_only_reads_has_written_nothing_whatever_was_pending_before_it() {
+    let mut bench = Bench::new();
+    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
+    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let call = bench.call();
+    let mut tx = bench.writer.begin().unwrap();
+    let at_first = tx.rows_written();
+    let posted = post(&mut tx, call, TransferKind::Transfer, (ada, ben), money(1, "EUR")).unwrap();
+    let before = tx.rows_written();
+    assert!(before > at_first);
+    assert_eq!(tx.suspense_item(posted.transfer).unwrap(), None);
+    assert_eq!(tx.rows_written(), before);
+    tx.rows("s").unwrap().put(b"k", b"v").unwrap();
+    assert_eq!(tx.rows_written(), before + 1);
+}
+
+#[test]
 fn what_a_thrown_away_batch_left_pending_is_gone() {
     let mut bench = Bench::new();
     let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
