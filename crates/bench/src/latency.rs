@@ -23,16 +23,14 @@ use indicatif::ProgressBar;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
-use crate::books::Books;
 use crate::figure::{self, Figure, number};
-use crate::load::{Accounts, Load, Pace, Target, Work};
+use crate::ledger::Ledger;
+use crate::load::{ACCOUNTS, Accounts, Load, Pace, Target, Work};
 use crate::progress;
 use crate::server::{self, Server};
 
 use alone::Alone;
 
-/// Accounts of the load.
-const ACCOUNTS: u32 = 1000;
 /// A call alone may take so many times its floor.
 const ALONE_TIMES_MAX: f64 = 1.2;
 /// How long the server stands still when the instrument is tried.
@@ -105,7 +103,7 @@ impl Options {
             "latency",
         );
         let measured = self.measure(&server, place.path(), &bar)?;
-        Books::open(&server)?.audit()?;
+        Ledger::open(&server)?.audit()?;
         server.stop()?;
         bar.finish_and_clear();
         if let Some(path) = &self.svg {

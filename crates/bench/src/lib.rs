@@ -2,20 +2,22 @@
 //!
 //! Absent: a verdict that a test could trust; these machines are shared, so every figure stands beside a peer's.
 
-pub mod books;
 pub mod calls;
 pub mod cpu;
 pub mod figure;
 pub mod latency;
+pub mod ledger;
 pub mod load;
 pub mod machine;
 pub mod memory;
+mod numbers;
 pub mod peers;
 pub mod progress;
 pub mod report;
 pub mod restart;
 pub mod server;
 pub mod soak;
+pub mod solo;
 pub mod start;
 pub mod statistics;
 pub mod usage;

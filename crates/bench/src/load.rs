@@ -20,7 +20,7 @@ use rustix::event::epoll;
 
 pub use pace::Pace;
 pub use wire::Target;
-pub use work::{Accounts, FILLED_MINOR, Work};
+pub use work::{ACCOUNTS, Accounts, FILLED_MINOR, Work};
 
 use caller::Caller;
 

@@ -12,17 +12,16 @@ use indicatif::ProgressBar;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
 
-use crate::books::Books;
-use crate::figure::{self, Figure, Goal, median, number};
+use crate::figure::{self, Figure, Goal, number};
 use crate::latency::temporary;
-use crate::load::{Accounts, Load, Pace, Ready, Target, Work};
+use crate::ledger::Ledger;
+use crate::load::{ACCOUNTS, Accounts, Load, Pace, Ready, Target, Work};
 use crate::progress;
 use crate::server::{self, Server};
 use crate::start::Start;
+use crate::statistics::median;
 use crate::usage::{OnDisk, Usage, once_alone};
 
-/// Accounts of the load.
-const ACCOUNTS: u32 = 1000;
 /// Open files that are not connections.
 const FILES_BESIDE: u64 = 200;
 /// Withdrawals of one step of the long load.
@@ -192,7 +191,7 @@ impl House {
         let written = once_alone(server.pid(), idle)?;
         busy(&server, Work::Balance(Accounts::Any(ACCOUNTS)), READS)?;
         let used = once_alone(server.pid(), idle)?;
-        let report = Books::open(&server)?.audit()?;
+        let report = Ledger::open(&server)?.audit()?;
         let audited = Usage::of(server.pid())?;
         anyhow::ensure!(
             report.transfers == calls + withdrawals,

@@ -25,7 +25,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
-pub use books::{ACCOUNTS, Books};
+pub use books::Books;
 pub use child::Stop;
 
 use crate::calls::case::{Case, Task};

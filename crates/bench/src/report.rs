@@ -4,7 +4,6 @@
 
 mod chart;
 mod goals;
-mod numbers;
 mod table;
 
 use std::fmt::Write as _;
@@ -15,10 +14,10 @@ use anyhow::{Context as _, Result};
 
 use crate::calls::case::{Case, MATRIX, Task};
 use crate::calls::results::{Figure, Results};
+use crate::numbers::significant;
 use crate::peers::Peer;
 use crate::statistics::Summary;
 use goals::{Bound, Verdict};
-use numbers::significant;
 use table::Table;
 
 /// The document, and what surrounds the part that is written here.

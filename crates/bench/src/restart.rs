@@ -14,17 +14,16 @@ use rustix::fs::{Advice, fadvise};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use crate::books::Books;
-use crate::figure::{self, Figure, Goal, median, number};
+use crate::figure::{self, Figure, Goal, number};
 use crate::latency::temporary;
-use crate::load::{Accounts, Done, FILLED_MINOR, Load, Pace, Work};
+use crate::ledger::Ledger;
+use crate::load::{ACCOUNTS, Accounts, Done, FILLED_MINOR, Load, Pace, Work};
 use crate::progress;
 use crate::server::{self, Server};
 use crate::start::Start;
+use crate::statistics::median;
 use crate::usage::{OnDisk, Usage};
 
-/// Accounts of the load.
-const ACCOUNTS: u32 = 1000;
 /// The account with the long statement.
 const HOT: i64 = 1;
 /// Connections of the load.
@@ -129,7 +128,7 @@ impl Options {
         if is_new {
             server.fill(ACCOUNTS)?;
         }
-        let books = Books::open(&server)?;
+        let books = Ledger::open(&server)?;
         let on_file = books.withdraw(HOT)?;
         let hot = self.hot.saturating_sub(u64::try_from(FILLED_MINOR - books.balance(HOT)?)?);
         let rest = self.transfers.saturating_sub(on_file + hot);
@@ -154,7 +153,7 @@ impl Options {
         bar.inc(1);
         let busy = beside_load(&server, || statements(&server, self.statements))?;
         bar.inc(1);
-        let books = Books::open(&server)?;
+        let books = Ledger::open(&server)?;
         let (on_file, lines) = (books.withdraw(HOT)?, FILLED_MINOR - books.balance(HOT)?);
         let (report, took) = timed(|| books.audit())?;
         anyhow::ensure!(
@@ -249,7 +248,7 @@ struct Killed {
 impl Killed {
     /// What was answered is on file, and nothing that was not asked for.
     fn check(&self, server: &Server) -> Result<()> {
-        self.accounts_for(Books::open(server)?.withdraw(HOT)?)
+        self.accounts_for(Ledger::open(server)?.withdraw(HOT)?)
     }
 
     /// `newest` is the second withdrawal after the restart.
@@ -269,7 +268,7 @@ impl Killed {
 #[expect(clippy::disallowed_methods, reason = "a fault at a chosen time is made by waiting")]
 fn kill_under_load(program: &[OsString], folder: &Path, after: Duration) -> Result<Killed> {
     let server = Server::open(program, folder)?;
-    let before = Books::open(&server)?.withdraw(HOT)?;
+    let before = Ledger::open(&server)?.withdraw(HOT)?;
     let mut ready = load(&server, Accounts::Any(ACCOUNTS), DEPTH, Pace::Closed(LOAD_LASTS)).connect()?;
     let answered = std::thread::scope(|scope| -> Result<u64> {
         let running = scope.spawn(|| {

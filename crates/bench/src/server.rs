@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
 
 use crate::load::{Load, Pace, Target, Work};
 
@@ -19,13 +18,12 @@ const SLOTS: u16 = 1024;
 /// A running server.
 #[derive(Debug)]
 pub struct Server {
-    child: Child,
+    process: Process,
     folder: PathBuf,
     /// `tcp://`; its clients are taken for the operator.
     pub tcp: Target,
     /// `tls://`, key pinned.
     pub tls: Target,
-    _place: Option<TempDir>,
 }
 
 /// Names a server that is built already and is to be measured instead of one built from these sources.
@@ -53,29 +51,16 @@ pub fn build() -> Result<PathBuf> {
 }
 
 impl Server {
-    /// Starts `binary` over a new data folder, with arguments of the caller's before its own (`valgrind ...`).
-    ///
-    /// # Errors
-    /// When it does not come up.
-    pub fn start(binary: &Path) -> Result<Self> {
-        let place = tempfile::Builder::new().prefix("bench-").tempdir()?;
-        let folder = place.path().join("data");
-        let mut server = Self::open(&[binary.as_os_str().to_owned()], &folder)?;
-        server._place = Some(place);
-        Ok(server)
-    }
-
     /// Starts `command` (a program and what stands before `serve`) over a data folder that stays.
     ///
     /// # Errors
     /// When it does not come up.
-    #[expect(clippy::disallowed_methods, reason = "a driver waits for a process")]
     pub fn open(command: &[std::ffi::OsString], folder: &Path) -> Result<Self> {
         let ready = folder.with_extension("ready");
         let (program, before) = command.split_first().context("a program")?;
         let _absent_already = std::fs::remove_file(&ready);
         let log = std::fs::File::create(folder.with_extension("log"))?;
-        let mut child = Command::new(program)
+        let child = Command::new(program)
             .args(before)
             .args(["serve", "--trust-loopback", "--tcp", "127.0.0.1:0", "--tls", "127.0.0.1:0"])
             .args(["--set", &format!("limits.slots={SLOTS}"), "--set", "limits.in_flight=1024"])
@@ -89,18 +74,8 @@ impl Server {
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
-        let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
-        let facts: serde_json::Value = loop {
-            if let Ok(text) = std::fs::read_to_string(&ready) {
-                break serde_json::from_str(&text)?;
-            }
-            if let Some(ended) = child.try_wait()? {
-                let told = std::fs::read_to_string(folder.with_extension("log")).unwrap_or_default();
-                bail!("the server ended with {ended}: {told}");
-            }
-            anyhow::ensure!(Instant::now() < deadline, "the server is not ready");
-            std::thread::sleep(Duration::from_millis(1));
-        };
+        let mut process = Process(child);
+        let facts = process.facts(&ready, folder)?;
         let at = |scheme: &str| -> Result<SocketAddr> {
             let urls = facts["addresses"].as_array().context("addresses")?;
             let found = urls.iter().filter_map(|url| url.as_str()?.strip_prefix(scheme)).next();
@@ -110,13 +85,13 @@ impl Server {
         let credential = std::fs::read(folder.join("keys/operator.key")).context("the operator key")?;
         let credential = credential.try_into().ok().context("an operator key has 32 bytes")?;
         let tls = Target::Tls(at("tls://")?, key, credential);
-        Ok(Self { tcp: Target::Tcp(at("tcp://")?), tls, child, folder: folder.to_owned(), _place: None })
+        Ok(Self { tcp: Target::Tcp(at("tcp://")?), tls, process, folder: folder.to_owned() })
     }
 
     /// Its process id.
     #[must_use]
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.process.0.id()
     }
 
     /// Its data folder.
@@ -148,17 +123,40 @@ impl Server {
     /// # Errors
     /// When it does not end well.
     pub fn stop(mut self) -> Result<()> {
-        kill_process(Pid::from_child(&self.child), Signal::TERM)?;
-        let ended = self.child.wait()?;
+        kill_process(Pid::from_child(&self.process.0), Signal::TERM)?;
+        let ended = self.process.0.wait()?;
         anyhow::ensure!(ended.success(), "the server ended with {ended}");
         Ok(())
     }
 }
 
-impl Drop for Server {
+/// Killed when it is dropped.
+#[derive(Debug)]
+struct Process(Child);
+
+impl Process {
+    /// What the ready file says, once it is there.
+    #[expect(clippy::disallowed_methods, reason = "a driver waits for a process")]
+    fn facts(&mut self, ready: &Path, folder: &Path) -> Result<serde_json::Value> {
+        let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
+        loop {
+            if let Ok(text) = std::fs::read_to_string(ready) {
+                return Ok(serde_json::from_str(&text)?);
+            }
+            if let Some(ended) = self.0.try_wait()? {
+                let told = std::fs::read_to_string(folder.with_extension("log")).unwrap_or_default();
+                bail!("the server ended with {ended}: {told}");
+            }
+            anyhow::ensure!(Instant::now() < deadline, "the server is not ready");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+impl Drop for Process {
     fn drop(&mut self) {
         // Ended already, unless something went wrong before.
-        let _ended = self.child.kill();
-        let _waited = self.child.wait();
+        let _ended = self.0.kill();
+        let _waited = self.0.wait();
     }
 }

@@ -14,16 +14,15 @@ use anyhow::{Context as _, Result, bail};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use crate::books::Books;
 use crate::figure::{self, Figure, Goal, number};
 use crate::latency::temporary;
-use crate::load::{Accounts, Load, Pace, Target, Work};
+use crate::ledger::Ledger;
+use crate::load::{ACCOUNTS, Accounts, Load, Pace, Target, Work};
 use crate::progress;
 use crate::server::{self, Server};
+use crate::statistics::median;
 use crate::usage::{OnDisk, Usage, once_alone};
 
-/// Accounts of the load.
-const ACCOUNTS: u32 = 1000;
 /// Connections of a round of withdrawals, and calls in flight on each.
 const CONNECTIONS: usize = 64;
 const DEPTH: u16 = 16;
@@ -124,7 +123,7 @@ impl Options {
         let samples = self.soak(&server, &tally, &bar)?;
         bar.finish_and_clear();
         let alone = once_alone(server.pid(), idle)?;
-        let report = Books::open(&server)?.audit()?;
+        let report = Ledger::open(&server)?.audit()?;
         let made = u64::from(ACCOUNTS) + self.fill + tally.withdrawals.load(Ordering::Relaxed);
         anyhow::ensure!(report.transfers == made, "{} transfers on file, {made} were made", report.transfers);
         server.stop()?;
@@ -296,11 +295,7 @@ fn growth(samples: &[Sample]) -> Result<Vec<Figure>> {
     for (what, unit, of, most) in QUANTITIES {
         let points: Vec<(f64, f64)> = half.iter().map(|sample| (sample.seconds, of(sample))).collect();
         let values: Vec<f64> = points.iter().map(|point| point.1).collect();
-        figures.push(Figure::new(
-            format!("{what}, median of the second half"),
-            figure::median(&values),
-            unit,
-        ));
+        figures.push(Figure::new(format!("{what}, median of the second half"), median(&values), unit));
         let grown = rise(&points);
         figures.push(
             Figure::new(format!("{what}, growth in the second half"), grown, unit).with(Goal::AtMost(most)),

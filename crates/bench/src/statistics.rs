@@ -36,6 +36,12 @@ impl Summary {
     }
 }
 
+/// The middle one of some measurements; not a number when there are none.
+#[must_use]
+pub fn median(measurements: &[f64]) -> f64 {
+    Summary::of(measurements.iter().copied()).map_or(f64::NAN, |summary| summary.median)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

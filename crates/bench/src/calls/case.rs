@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::load::ACCOUNTS;
 use crate::load::{Accounts, Work};
-use crate::peers::ACCOUNTS;
 
 /// What every call of a case asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

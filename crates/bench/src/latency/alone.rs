@@ -10,11 +10,11 @@ use switchboard_client::{Client, JournalPlace, Options};
 use switchboard_commands::bank::AccountId;
 use switchboard_commands::money::{Amount, Currency};
 
+use super::ALONE_TIMES_MAX;
 use super::floor::{Floor, middle, together};
-use super::{ACCOUNTS, ALONE_TIMES_MAX};
-use crate::books::{nodes, trust};
 use crate::figure::{Figure, Goal};
-use crate::load::{Accounts, Load, Pace, Work};
+use crate::ledger::{nodes, trust};
+use crate::load::{ACCOUNTS, Accounts, Load, Pace, Work};
 use crate::server::Server;
 
 /// Withdrawals of one kind in one round.

@@ -5,6 +5,8 @@ use switchboard_commands::money::{Amount, Currency};
 
 /// The currency of every account of a load.
 const CURRENCY: &[u8] = b"EUR";
+/// Accounts that the store of every server and peer holds at the start.
+pub const ACCOUNTS: u32 = 1000;
 /// What an account holds when it was filled: nobody runs out.
 pub const FILLED_MINOR: i64 = 1_000_000_000_000;
 

@@ -2,11 +2,6 @@
 
 use anyhow::{Result, ensure};
 
-/// Accounts that every peer's store holds at the start.
-pub const ACCOUNTS: u32 = 1000;
-/// What each of them holds, in minor units: nobody runs out. The same for all.
-pub(super) const FILLED_MINOR: i64 = crate::load::FILLED_MINOR;
-
 /// What the store of a peer says after a run. A withdrawal takes one minor unit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Books {

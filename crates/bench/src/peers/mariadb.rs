@@ -11,9 +11,10 @@ use rustix::process::Signal;
 use crate::calls::case::Case;
 use crate::cpu;
 
-use super::books::{ACCOUNTS, Books, FILLED_MINOR};
+use super::books::Books;
 use super::child::{self, Owned, Stop};
 use super::{Ran, WARM_SECONDS, whole_seconds};
+use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCHEMA: &str = include_str!("mariadb.sql");
 const SCRIPT: &str = include_str!("mariadb.lua");

@@ -12,9 +12,10 @@ use rustix::process::Signal;
 use crate::calls::case::{Case, Task};
 use crate::cpu;
 
-use super::books::{ACCOUNTS, Books, FILLED_MINOR};
+use super::books::Books;
 use super::child::{self, Owned, Stop, Tool};
 use super::{Ran, WARM_SECONDS, whole_seconds};
+use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 /// Debian keeps the programs of each version in `VERSION/bin` below.
 const VERSIONS: &str = "/usr/lib/postgresql";

@@ -11,9 +11,10 @@ use rustix::process::Signal;
 use crate::calls::case::{Case, Task};
 use crate::cpu;
 
-use super::books::{ACCOUNTS, Books, FILLED_MINOR};
+use super::books::Books;
 use super::child::{self, Owned, Stop};
 use super::{Ran, WARM_SECONDS};
+use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCRIPT: &str = include_str!("redis.lua");
 const FILL: &str = "for i = 0, ARGV[1] - 1 do redis.call('SET', string.format('a:%012d', i), ARGV[2]) end";

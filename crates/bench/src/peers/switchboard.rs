@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use crate::calls::case::Case;
 use crate::cpu;
-use crate::load::{Load, Pace};
+use crate::load::{ACCOUNTS, FILLED_MINOR, Load, Pace};
 use crate::server::{self, Server};
 
-use super::books::{ACCOUNTS, Books, FILLED_MINOR};
+use super::books::Books;
 use super::child::{self, Stop};
 use super::{Ran, WARM_SECONDS};
 

@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use crate::calls::case::Case;
 use crate::cpu;
 
-use super::books::{ACCOUNTS, Books, FILLED_MINOR};
+use super::books::Books;
 use super::child::{self, Stop};
 use super::{Ran, WARM_SECONDS};
+use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCHEMA: &str = "
 PRAGMA journal_mode = WAL;

@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::numbers::significant;
 use crate::calls::case::{Case, MATRIX, Task};
 use crate::calls::results::{Figure, Results};
+use crate::numbers::significant;
 use crate::peers::Peer;
 use crate::statistics::Summary;
 

@@ -1,4 +1,4 @@
-//! Whether the work was done: the ledger asked through the client library, once the load is over. Absent: any load.
+//! The ledger of a server of ours, asked through the client library, once a load is over. Absent: any load.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client of a server, for questions one at a time.
 #[derive(Debug)]
-pub struct Books {
+pub struct Ledger {
     runtime: Runtime,
     client: Client,
 }
 
-impl Books {
+impl Ledger {
     /// Connects in the background.
     ///
     /// # Errors

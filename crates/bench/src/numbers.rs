@@ -1,7 +1,12 @@
 //! How numbers are written: as many digits as a measurement is worth.
 
-/// Three significant digits, with commas between thousands: `48,600`, `16.8`, `0.85`.
-pub(super) fn significant(value: f64) -> String {
+/// A count, with commas between thousands: `1,234,567`.
+pub(crate) fn whole(count: f64) -> String {
+    with_commas(&format!("{count:.0}"))
+}
+
+/// Three significant digits, with commas between thousands: `48,600`, `16.8`, `0.85`, `0.0313`.
+pub(crate) fn significant(value: f64) -> String {
     if !value.is_finite() {
         return "unknown".to_owned();
     }
@@ -12,8 +17,10 @@ pub(super) fn significant(value: f64) -> String {
             0
         } else if magnitude >= 1.0 {
             1
-        } else {
+        } else if magnitude >= -1.0 {
             2
+        } else {
+            4
         };
         return format!("{value:.digits$}");
     }
@@ -38,10 +45,12 @@ mod tests {
 
     #[test]
     fn three_digits_are_shown() {
-        let shown = [0.0, 0.854, 1.0, 7.04, 16.84, 99.96, 545.4, 2_399.0, 48_649.0, 144_499.0, 1_234_567.0]
-            .map(significant);
+        let shown =
+            [0.0, 0.031_26, 0.854, 1.0, 7.04, 16.84, 99.96, 545.4, 2_399.0, 48_649.0, 144_499.0, 1_234_567.0]
+                .map(significant);
         let expected = [
             "0.00",
+            "0.0313",
             "0.85",
             "1.00",
             "7.04",
@@ -55,5 +64,6 @@ mod tests {
         ];
         assert_eq!(shown, expected.map(str::to_owned));
         assert_eq!(significant(f64::INFINITY), "unknown");
+        assert_eq!((whole(0.0), whole(1_234_567.0)), ("0".to_owned(), "1,234,567".to_owned()));
     }
 }
