@@ -3,8 +3,9 @@
 /// Calls that may wait for the writer on this node.
 pub const QUEUED_CALLS_MAX: usize = 64 * 1024;
 
-/// Bytes of bodies that may wait with them.
-pub const QUEUED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of bodies, as they came, with which no further call is queued. A list of transfers takes up to ten times as much
+/// memory as its body.
+pub const QUEUED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Cancels that may wait on top of the calls: they are admitted when calls no longer are.
 pub const QUEUED_CANCELS_MAX: usize = 16 * 1024;
@@ -15,8 +16,8 @@ pub const SMALL_BODY_BYTES_MAX: u32 = 4096;
 /// Calls executed in one transaction.
 pub const BATCH_CALLS_MAX: usize = 1024;
 
-/// Bytes of bodies after which a transaction takes no further call: a bulk transfer is a batch of its own.
-pub const BATCH_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of bodies after which a transaction takes no further call: a bulk transfer of the most transfers ends it.
+pub const BATCH_BYTES_MAX: usize = 32 * 1024;
 
 /// Transactions that a thread with other duties runs in one tenure of the writer role before the relief
 /// thread takes over.

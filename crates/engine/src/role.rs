@@ -29,7 +29,7 @@ pub(crate) struct Bounds {
     pub(crate) jobs_max: usize,
     /// Jobs that may wait on top of them, before them.
     pub(crate) urgent_max: usize,
-    /// Bytes that waiting jobs may weigh together.
+    /// Bytes after which no further job is queued.
     pub(crate) bytes_max: usize,
     /// Jobs in one batch.
     pub(crate) batch_jobs_max: usize,

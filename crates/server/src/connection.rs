@@ -242,8 +242,8 @@ impl<'n, S: AsyncRead + AsyncWrite + Unpin> Wire<'n, S> {
             match output {
                 Output::Greet(hello) => self.greet(now_ms, &hello),
                 Output::Requests(requests) => {
-                    self.node.engine.take_in(self.principal, requests, &self.replies);
                     self.queued = true;
+                    self.node.engine.take_in(self.principal, requests, &self.replies);
                 }
                 Output::Close(ending) => return Some(ending),
             }

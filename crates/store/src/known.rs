@@ -5,8 +5,8 @@
 //!   rule ─ post ─▶ accounts, transfers (here, pending) ─ write_out ─▶ SQLite ─ COMMIT
 //! ```
 //!
-//! Pending rows reach SQLite before anything else is read in their transaction (`Snapshot::statement`) and before
-//! COMMIT; each account by one write that names all that was known of it. Knowledge outlives a transaction that
+//! Pending rows reach SQLite before any row that may be pending is read in their transaction (`Snapshot::statement`) and
+//! before COMMIT; each account by one write that names all that was known of it. Knowledge outlives a transaction that
 //! committed and that nobody else's commit followed (`PRAGMA data_version`); any other end forgets it.
 //!
 //! Absent: what may be booked (ledger), what a claim means (slots.rs, engine).
@@ -35,6 +35,8 @@ pub(crate) struct Known {
     /// The newest transfer, pending or not; none until it was looked up.
     newest_transfer: Option<i64>,
     slots: HashMap<(SessionId, Slot), KnownSlot>,
+    /// Not all that was pending could be written, so nothing of this transaction may be committed.
+    failed: bool,
     /// Rows that were made pending, ever.
     pended: u64,
     /// Rows that SQLite counted when it was given pending ones, ever.
@@ -135,9 +137,14 @@ impl Known {
 
     /// Gives SQLite all that is pending: transfers in their order, then each changed account once.
     pub(crate) fn write_out(&mut self, conn: &Connection) -> Result<(), StoreError> {
+        if self.failed {
+            let why = "a transaction goes on after its rows could not be written";
+            return Err(StoreError::Impossible(why.to_owned()));
+        }
         let before = conn.total_changes();
         let written = self.write_pending(conn);
         self.written_out += conn.total_changes() - before;
+        self.failed = written.is_err();
         written
     }
 

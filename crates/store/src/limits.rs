@@ -19,9 +19,9 @@ pub const LOG_COMMITS_MAX: u32 = 256;
 /// The write-ahead log is copied into the database after this many written rows.
 pub const LOG_ROWS_MAX: u64 = 4 * 1024;
 
-/// Room kept for a full disk, in bytes: what a log of [`LOG_ROWS_MAX`] rows of our own and one bulk call of the most
-/// transfers (8,190) add to the database, at some 100 bytes a row.
-pub const RESERVE_BYTES: u64 = 2 * 1024 * 1024;
+/// Room kept for a full disk, in bytes: what a log of [`LOG_ROWS_MAX`] rows of our own and one more batch, of two bulk calls
+/// of the most transfers (8,190), add to the database, at some 120 bytes a row.
+pub const RESERVE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// How long a statement waits for a lock that another connection holds, in milliseconds.
 pub const BUSY_MS_MAX: u64 = 2000;

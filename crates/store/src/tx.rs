@@ -44,9 +44,13 @@ impl<'a> Snapshot<'a> {
         Ok(())
     }
 
-    /// A statement that sees everything written so far.
+    /// A statement that sees everything written so far. Some errors end the whole transaction in the engine below: whoever
+    /// goes on after one must not write outside of it, and what is pending is written here.
     pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
         if let Some(pending) = self.pending {
+            if self.conn.is_autocommit() {
+                return Err(already_rolled_back());
+            }
             pending.borrow_mut().write_out(self.conn)?;
         }
         Ok(self.conn.prepare_cached(sql)?)
@@ -68,12 +72,6 @@ impl<'a> Tx<'a> {
     /// What this transaction knows and has pending.
     pub(crate) fn known(&self) -> RefMut<'a, Known> {
         self.known.borrow_mut()
-    }
-
-    /// A statement of this transaction. Some errors end the whole transaction in the engine below: whoever
-    /// goes on after one must not write outside of it.
-    pub(crate) fn statement(&self, sql: &str) -> Result<CachedStatement<'a>, StoreError> {
-        if self.is_open() { self.view.statement(sql) } else { Err(already_rolled_back()) }
     }
 
     /// A statement on rows of which nothing is pending.
@@ -109,8 +107,9 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// When the store fails; the transaction must then be dropped.
     pub fn back_to_savepoint(&mut self) -> Result<(), StoreError> {
+        // Nothing that is pending was there at the savepoint, which had everything written out.
+        self.statement_beside("ROLLBACK TO rule")?.execute([])?;
         self.known().forget();
-        self.statement("ROLLBACK TO rule")?.execute([])?;
         Ok(())
     }
 
