@@ -8,7 +8,7 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{backup, bank, call, config, demo, docs, lab, restore, serve, text};
+use crate::commands::{backup, bank, call, config, demo, docs, get, lab, restore, serve, text, web};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 
@@ -65,6 +65,10 @@ pub enum Command {
     Lab(lab::Experiment),
     /// Runs the server of the data folder
     Serve(serve::Arguments),
+    /// Fetches a file by HTTP: resumed, verified, whole or not at all
+    Get(get::Arguments),
+    /// Serves a folder as a web site
+    Web(web::Arguments),
     /// Accounts and money
     #[command(subcommand)]
     Bank(bank::Action),

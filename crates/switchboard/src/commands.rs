@@ -7,10 +7,12 @@ pub mod call;
 pub mod config;
 pub mod demo;
 pub mod docs;
+pub mod get;
 pub mod lab;
 pub mod restore;
 pub mod serve;
 pub mod text;
+pub mod web;
 
 use std::path::PathBuf;
 
@@ -50,6 +52,8 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
             client_command(cli.global, &screen, services, |on| demo::client::run(on, &arguments))
         }
         Command::Lab(experiment) => lab::run(&screen, services, &experiment),
+        Command::Get(arguments) => get::run(&screen, &arguments),
+        Command::Web(arguments) => web::run(&screen, &arguments),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())

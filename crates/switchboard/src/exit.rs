@@ -29,11 +29,17 @@ pub enum Exit {
     NotPermitted = 77,
     /// The configuration is wrong.
     Configuration = 78,
+    /// A web server failed (HTTP 5xx).
+    ServerFailed = 79,
+    /// It took longer than it was given.
+    TimedOut = 124,
+    /// Ended by Ctrl-C or another signal before it was done.
+    Interrupted = 130,
 }
 
 impl Exit {
     /// Every code, for the table of the help.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Done,
         Self::Refused,
         Self::Usage,
@@ -46,6 +52,9 @@ impl Exit {
         Self::Protocol,
         Self::NotPermitted,
         Self::Configuration,
+        Self::ServerFailed,
+        Self::TimedOut,
+        Self::Interrupted,
     ];
 
     /// The number that the shell sees.
@@ -70,6 +79,9 @@ impl Exit {
             Self::Protocol => "protocol",
             Self::NotPermitted => "not_permitted",
             Self::Configuration => "configuration",
+            Self::ServerFailed => "server_failed",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
         }
     }
 
@@ -78,7 +90,7 @@ impl Exit {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done",
-            Self::Refused => "refused by the rules (not enough money, no such account); final",
+            Self::Refused => "refused by the rules (not enough money, no such account, HTTP 4xx); final",
             Self::Usage => "the command line is wrong",
             Self::Input => "the input is malformed",
             Self::Unavailable => "no server, or it cannot be reached; nothing was sent",
@@ -89,6 +101,9 @@ impl Exit {
             Self::Protocol => "the other side does not keep to the protocol",
             Self::NotPermitted => "not permitted",
             Self::Configuration => "the configuration is wrong",
+            Self::ServerFailed => "the web server failed (HTTP 5xx)",
+            Self::TimedOut => "it took longer than it was given",
+            Self::Interrupted => "interrupted before it was done",
         }
     }
 }

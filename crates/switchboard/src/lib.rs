@@ -1,5 +1,5 @@
 //! The Switchboard program as a library, so that tests and tools can use its rooms: the command line, the configuration,
-//! the server's wiring and the laboratory.
+//! the server's wiring the laboratory and the HTTP client.
 //!
 //! ```text
 //!   main ─▶ cli (flags) ─▶ config (flags > environment > file > default) ─▶ commands/X ─▶ client ─▶ ... ─▶ screen
@@ -16,6 +16,7 @@ pub mod config;
 pub mod data_folder;
 pub mod exit;
 pub mod failure;
+pub mod get;
 pub mod lab;
 mod logging;
 mod parent;

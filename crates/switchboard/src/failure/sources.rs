@@ -9,6 +9,7 @@ use switchboard_tls::TlsError;
 
 use super::Failure;
 use crate::exit::Exit;
+use crate::get::GetError;
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
@@ -134,6 +135,38 @@ fn of_door(cause: DoorCause) -> Exit {
         DoorCause::NotPermitted => Exit::NotPermitted,
         DoorCause::Malformed | DoorCause::UnknownCommand => Exit::Protocol,
         DoorCause::OverLimit => Exit::Input,
+    }
+}
+
+impl From<GetError> for Failure {
+    fn from(error: GetError) -> Self {
+        let exit = match &error {
+            GetError::Url { .. } | GetError::Field { .. } | GetError::NoName { .. } | GetError::Binary => {
+                Exit::Usage
+            }
+            GetError::ProxyScheme { .. } => Exit::Configuration,
+            GetError::Proxy { .. }
+            | GetError::Resolve { .. }
+            | GetError::Connect { .. }
+            | GetError::NoAnswer { .. }
+            | GetError::InUse { .. } => Exit::Unavailable,
+            GetError::Tls(error) => of_tls(error),
+            GetError::TimedOut { .. } => Exit::TimedOut,
+            GetError::NotHttp { .. }
+            | GetError::CutShort { .. }
+            | GetError::Contradiction { .. }
+            | GetError::Decode { .. }
+            | GetError::UnknownCoding { .. }
+            | GetError::Redirect { .. }
+            | GetError::RedirectsTooMany { .. } => Exit::Protocol,
+            GetError::Downgrade { .. } => Exit::NotPermitted,
+            GetError::Status { status, .. } if status.is_server_error() => Exit::ServerFailed,
+            GetError::Status { .. } => Exit::Refused,
+            GetError::Place { .. } => Exit::CannotCreate,
+            GetError::File { .. } | GetError::Output { .. } => Exit::InputOutput,
+            GetError::TooLarge { .. } => Exit::Input,
+        };
+        Self::from_error(exit, error)
     }
 }
 

@@ -12,3 +12,4 @@ mod lab;
 mod python;
 mod serving;
 mod text;
+mod web;

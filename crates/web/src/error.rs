@@ -1,0 +1,84 @@
+//! Why the web server does not start, or cannot do what it is told while it runs. What goes wrong with one request is an
+//! answer, and never comes here.
+
+use std::io;
+use std::path::PathBuf;
+
+/// What happened, why, and what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The folder to serve is not there.
+    #[error("the folder to serve does not exist: {path}; make it, or name another one", path = .path.display())]
+    RootMissing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to serve is something else.
+    #[error("what is to be served is not a folder: {path}; name the folder that holds it", path = .path.display())]
+    RootNotDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The folder to serve may not be entered.
+    #[error("this user may not enter the folder to serve: {path}; change its permissions, or run as a user who may", path = .path.display())]
+    RootNotPermitted {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder to serve cannot be opened for another reason.
+    #[error("the folder to serve cannot be opened: {path}", path = .path.display())]
+    Root {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Nothing to serve.
+    #[error("no site is given; name at least one folder to serve")]
+    NoSite,
+    /// Nowhere to listen.
+    #[error("no address is given to listen on; name at least one")]
+    NoListener,
+    /// Another program listens there.
+    #[error("{address} is in use by another program; stop it, or listen on another port")]
+    AddressInUse {
+        /// The address.
+        address: String,
+    },
+    /// The user may not listen there.
+    #[error(
+        "this user may not listen on {address}; ports below 1024 need CAP_NET_BIND_SERVICE, or take a higher one"
+    )]
+    AddressNotPermitted {
+        /// The address.
+        address: String,
+    },
+    /// This machine has no such address.
+    #[error("this machine has no address {address}; `ip address` lists those it has")]
+    AddressNotAvailable {
+        /// The address.
+        address: String,
+    },
+    /// Listening fails for another reason.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The access log cannot be written.
+    #[error("the access log cannot be opened: {path}; its folder must exist and be writable", path = .path.display())]
+    AccessLog {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread, or what it waits with, cannot be made.
+    #[error("the system has no room for the server's threads and descriptors; raise the limits of this user")]
+    Resources {
+        /// What the system said.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,92 @@
+//! New connections: taken, or turned away with a word.
+//!
+//! *Promises* that a lack of descriptors is waited out instead of being asked about again and again. *Absent:* who may come,
+//! which admission decides.
+
+use std::net::IpAddr;
+
+use rustix::event::epoll::EventFlags;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
+
+use super::connection::{Connection, Waits};
+use super::serve::Fate;
+use super::transport::{Follows, Transport};
+use super::{Loop, NEVER, Slot, listen, token, watch};
+use crate::admission::Refused;
+use crate::http1::respond;
+use crate::limits;
+use crate::plan::{self, Body};
+use crate::status::Status;
+
+impl Loop {
+    pub(super) fn accept_all(&mut self) {
+        let now = self.clock.ms();
+        for (listener, until) in std::mem::take(&mut self.accepting) {
+            if until > now {
+                self.accepting.push((listener, until));
+            } else if let Some(until) = self.accept_some(listener) {
+                self.accepting.push((listener, until));
+            }
+        }
+    }
+
+    /// Takes waiting connections; says when to try again, if not at the next event.
+    fn accept_some(&mut self, listener: usize) -> Option<u64> {
+        for _ in 0..limits::ACCEPTS_PER_TURN_MAX {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match acceptfrom_with(self.listeners.get(listener)?, flags) {
+                Ok((socket, address)) => self.accept(socket, listen::peer(address)),
+                Err(Errno::AGAIN) => return None,
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.counters.refused_descriptors.one();
+                    return Some(self.clock.ms() + limits::ACCEPT_PAUSE_MS);
+                }
+                // Of the connection, not of the listener: it ended before it was taken.
+                Err(_) => {}
+            }
+        }
+        Some(0)
+    }
+
+    fn accept(&mut self, socket: OwnedFd, peer: Option<IpAddr>) {
+        let transport = Transport::Plain(socket);
+        let permit = match self.admission.admit(peer, self.clock.ns()) {
+            Ok(permit) => permit,
+            Err(refused) => return self.turn_away(&transport, refused),
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(Slot::default());
+            self.deadlines.push(NEVER);
+            self.connections.len() - 1
+        });
+        let token = token(index, self.connections[index].generation);
+        let flags = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        if watch(&self.epoll, transport.socket(), token, flags).is_err() {
+            self.free.push(index);
+            self.counters.refused_descriptors.one();
+            return;
+        }
+        self.counters.accepted.one();
+        // Its first request is read in the next turn, after the files that have changed by then.
+        let connection = Box::new(Connection::new(transport, peer, permit, self.clock.ms()));
+        self.settle(index, connection, Fate::Waits(Waits::Idle));
+    }
+
+    fn turn_away(&mut self, transport: &Transport, refused: Refused) {
+        match refused {
+            Refused::Total => self.counters.refused_total.one(),
+            Refused::Address => self.counters.refused_address.one(),
+        }
+        let plan = plan::closing(Status::ServiceUnavailable, &self.policy);
+        let mut bytes = Vec::new();
+        respond::write_head(&plan, respond::Connection::Closes, self.clock.date(), &mut bytes);
+        if let Body::Text(text) = plan.body {
+            bytes.extend_from_slice(text.as_bytes());
+        }
+        // A courtesy: who is turned away holds nothing here, not even the time to read it.
+        let _sent = transport.send(&bytes, Follows::Nothing);
+        transport.finish();
+    }
+}

@@ -1,0 +1,377 @@
+//! A request that was read -> its answer, in the output of the loop.
+//!
+//! *Promises* that what is sent is what [`plan::plan`] decides: an answer made before is used again only for a request that
+//! equals the first in everything on which the plan depends, and from an entry that is still right. *Absent:* sending.
+
+use std::rc::Rc;
+
+use super::Loop;
+use super::connection::{Connection, Then, Waits};
+use super::outgoing::Piece;
+use crate::accept::Coding;
+use crate::access_log::{Facts, Texts};
+use crate::conditional::Conditions;
+use crate::date;
+use crate::http1::respond::{self, Connection as Stays};
+use crate::http1::{Head, Method, Refusal, Scheme, Version};
+use crate::limits;
+use crate::plan::{self, Body, Found, Moment, Plan};
+use crate::status::Status;
+use crate::target::Target;
+use crate::tree::{self, Content, Entry, Settling, Thing, Trouble};
+
+/// An answer made up once, and the question to which it is one.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    method: Method,
+    connection: Stays,
+    asked: [Option<Box<[u8]>>; 3],
+    status: Status,
+    head: Box<[u8]>,
+    date_at: usize,
+    body: Made,
+}
+
+/// The body of an answer made up once.
+#[derive(Debug, Clone)]
+enum Made {
+    Nothing,
+    Text(&'static str),
+    Whole(Content, u64),
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Answered {
+    /// Its answer is in the output.
+    Yes,
+    /// Its file is not settled: again, later.
+    Later,
+}
+
+impl Loop {
+    /// Answers.
+    pub(super) fn answer(&mut self, connection: &mut Connection, head: &Head<'_>) -> Answered {
+        // A request that waited for its file has paid.
+        if connection.settle_waits == 0 && !connection.permit.request(self.clock.ns()) {
+            self.counters.refused_rate.one();
+            let plan = plan::closing(Status::ServiceUnavailable, &self.policy);
+            self.send_plan(connection, Some(head), &plan, None);
+            return Answered::Yes;
+        }
+        let site = self.tree.sites().of(head.authority);
+        let now = self.now();
+        let key = tree::plain_key(head.resource);
+        let mut entry = key.and_then(|key| self.tree.cached(site, key, now));
+        if let Some(entry) = &entry {
+            self.counters.cache_hits.one();
+            if self.again(connection, head, entry) {
+                return Answered::Yes;
+            }
+        }
+        let target = match Target::parse(head.resource) {
+            Ok(target) => target,
+            Err(refusal) => {
+                self.refuse(connection, Some(head), &refusal);
+                return Answered::Yes;
+            }
+        };
+        let looks = matches!(head.method, Method::Get | Method::Head | Method::Options);
+        if let (Target::Path(path), None, true) = (&target, &entry, looks) {
+            match self.look_up(connection, site, path) {
+                Ok(found) => entry = Some(found),
+                Err(Trouble::Unsettled) if connection.settle_waits < limits::SETTLE_WAITS_MAX => {
+                    connection.settle_waits += 1;
+                    return Answered::Later;
+                }
+                Err(trouble) => {
+                    connection.settle_waits = 0;
+                    let status = match trouble {
+                        Trouble::Unsettled => Status::ServiceUnavailable,
+                        Trouble::System(_) => Status::InternalServerError,
+                    };
+                    let plan = plan::closing(status, &self.policy);
+                    self.send_plan(connection, Some(head), &plan, None);
+                    return Answered::Yes;
+                }
+            }
+        }
+        connection.settle_waits = 0;
+        let found = entry.as_ref().map_or(Found::Missing, |entry| entry.found());
+        let asked = head.asked(&target, Scheme::Http);
+        let moment = Moment { now: self.clock.unix(), boundary: self.boundary() };
+        let plan = plan::plan(&asked, &found, &self.policy, moment);
+        if let Some(entry) = &entry
+            && is_repeatable(head)
+            && is_timeless(&asked.conditions, entry, moment)
+        {
+            self.remember(head, entry, &plan);
+        }
+        self.send_plan(connection, Some(head), &plan, entry.as_deref());
+        Answered::Yes
+    }
+
+    fn look_up(
+        &mut self,
+        connection: &Connection,
+        site: usize,
+        path: &crate::target::Path<'_>,
+    ) -> Result<Rc<Entry>, Trouble> {
+        let mut key = std::mem::take(&mut self.key);
+        tree::key(path, &mut key);
+        let now = self.now();
+        let found = match self.tree.cached(site, &key, now) {
+            Some(entry) => {
+                self.counters.cache_hits.one();
+                Ok(entry)
+            }
+            None => {
+                let has_waited = connection.settle_waits >= limits::SETTLE_WAITS_CALM;
+                let settling = if has_waited { Settling::Hurry } else { Settling::Wait };
+                self.counters.cache_misses.one();
+                self.tree.find(site, path, &key, now, settling)
+            }
+        };
+        self.key = key;
+        found
+    }
+
+    /// Answers as an equal request was answered, if there was one.
+    fn again(&mut self, connection: &mut Connection, head: &Head<'_>, entry: &Entry) -> bool {
+        if !is_repeatable(head) {
+            return false;
+        }
+        let stays = self.stays(head);
+        let asked = asked(head);
+        let answers = entry.answers.borrow();
+        let is_it = |answer: &&Answer| {
+            answer.method == head.method
+                && answer.connection == stays
+                && answer.asked.iter().zip(asked).all(|(own, asked)| own.as_deref() == asked)
+        };
+        let Some(answer) = answers.iter().find(is_it) else { return false };
+        let at = self.out.len();
+        self.out.extend_from_slice(&answer.head);
+        respond::set_date(&mut self.out[at..], answer.date_at, self.clock.date());
+        let bytes = match &answer.body {
+            Made::Nothing => 0,
+            Made::Text(text) => {
+                self.out.extend_from_slice(text.as_bytes());
+                length(text.len())
+            }
+            Made::Whole(content, len) => {
+                self.follow(content, 0, *len);
+                *len
+            }
+        };
+        self.note(connection, Some(head), answer.status, bytes);
+        if stays == Stays::Closes {
+            connection.then = closing_of(head);
+        }
+        true
+    }
+
+    /// Keeps an answer for the next equal request.
+    fn remember(&self, head: &Head<'_>, entry: &Entry, plan: &Plan) {
+        let made = match &plan.body {
+            Body::Nothing => Made::Nothing,
+            Body::Text(text) => Made::Text(text),
+            Body::Whole(coding) => match entry.content(*coding) {
+                Some(content) => Made::Whole(content.clone(), plan.content_length.unwrap_or(0)),
+                None => return,
+            },
+            Body::One(..) | Body::Several(_) => return,
+        };
+        let mut answers = entry.answers.borrow_mut();
+        if answers.len() >= limits::ANSWERS_PER_NAME_MAX || plan.close {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(512);
+        let connection = self.stays(head);
+        let date_at = respond::write_head(plan, connection, self.clock.date(), &mut bytes);
+        answers.push(Answer {
+            method: head.method,
+            connection,
+            asked: asked(head).map(|value| value.map(Box::from)),
+            status: plan.status,
+            head: bytes.into(),
+            date_at,
+            body: made,
+        });
+    }
+
+    /// Answers a request that the parser refused.
+    pub(super) fn refuse(&mut self, connection: &mut Connection, head: Option<&Head<'_>>, refusal: &Refusal) {
+        let plan = plan::refused(refusal, &self.policy);
+        self.send_plan(connection, head, &plan, None);
+    }
+
+    /// Says `status` to a connection without a request, and that it ends.
+    pub(super) fn dismiss(&mut self, connection: &mut Connection, status: Status) {
+        let plan = plan::closing(status, &self.policy);
+        self.send_plan(connection, None, &plan, None);
+    }
+
+    fn send_plan(
+        &mut self,
+        connection: &mut Connection,
+        head: Option<&Head<'_>>,
+        plan: &Plan,
+        entry: Option<&Entry>,
+    ) {
+        let stays = match head {
+            Some(_) if plan.close => Stays::Closes,
+            Some(head) => self.stays(head),
+            None => Stays::Closes,
+        };
+        respond::write_head(plan, stays, self.clock.date(), &mut self.out);
+        let is_head = head.is_some_and(|head| head.method == Method::Head);
+        let bytes = if is_head || plan.body == Body::Nothing { 0 } else { plan.content_length.unwrap_or(0) };
+        let content = |coding| entry.and_then(|entry| entry.content(coding));
+        match &plan.body {
+            Body::Nothing => {}
+            Body::Text(_) if is_head => {}
+            Body::Text(text) => self.out.extend_from_slice(text.as_bytes()),
+            Body::Whole(coding) => {
+                if let Some(content) = content(*coding) {
+                    self.follow(content, 0, bytes);
+                }
+            }
+            Body::One(coding, range) => {
+                if let Some(content) = content(*coding) {
+                    self.follow(content, range.offset, range.offset + bytes);
+                }
+            }
+            Body::Several(parts) => {
+                if let Some(content) = content(Coding::Identity) {
+                    self.pieces.extend(several(parts, content));
+                }
+            }
+        }
+        self.note(connection, head, plan.status, bytes);
+        if stays == Stays::Closes {
+            connection.then = head.map_or(Then::Linger, closing_of);
+        }
+    }
+
+    /// Lets the bytes of `content` from `start` to `end` follow the head: at once if they are few.
+    fn follow(&mut self, content: &Content, start: u64, end: u64) {
+        if let Content::Memory(memory) = content {
+            let part = &memory[index(start)..index(end)];
+            if part.len() <= limits::INLINE_BODY_BYTES_MAX {
+                self.out.extend_from_slice(part);
+                return;
+            }
+        }
+        if start < end {
+            self.pieces.push_back(piece(content, start, end));
+        }
+    }
+
+    /// Counts and logs an answer, and takes what follows it.
+    fn note(
+        &mut self,
+        connection: &mut Connection,
+        head: Option<&Head<'_>>,
+        status: Status,
+        body_bytes: u64,
+    ) {
+        connection.served = true;
+        // The next wait is for another request.
+        connection.waits = (Waits::Idle, self.clock.ms());
+        match status.code() / 100 {
+            2 => self.counters.status_2xx.one(),
+            3 => self.counters.status_3xx.one(),
+            4 => self.counters.status_4xx.one(),
+            _ => self.counters.status_5xx.one(),
+        }
+        let is_logged = self.log.is_some();
+        if is_logged {
+            let texts = head.map_or_else(Texts::default, |head| Texts {
+                method: head.method_name,
+                target: head.target,
+                referer: head.known.referer,
+                agent: head.known.user_agent,
+            });
+            let minor = u8::from(head.is_none_or(|head| head.version == Version::Http11));
+            let at_us = self.clock.unix_us();
+            let facts = Facts { at_us, status: status.code(), body_bytes, peer: connection.peer, minor };
+            self.batch.push(facts, texts);
+        }
+        if !self.pieces.is_empty() {
+            let mut outgoing = self.spare.pop().unwrap_or_default();
+            std::mem::swap(&mut outgoing.pieces, &mut self.pieces);
+            outgoing.record = if is_logged { self.batch.pop() } else { None };
+            (outgoing.since_ns, outgoing.progress_ms) = (self.clock.ns(), self.clock.ms());
+            connection.outgoing = Some(outgoing);
+        }
+    }
+
+    fn stays(&self, head: &Head<'_>) -> Stays {
+        match head.version {
+            _ if self.is_stopping || !head.persistent => Stays::Closes,
+            Version::Http10 => Stays::StaysForOld,
+            Version::Http11 => Stays::Stays,
+        }
+    }
+}
+
+/// Whether the answer depends on nothing but the entry, the method and the fields of [`asked`].
+fn is_repeatable(head: &Head<'_>) -> bool {
+    let known = &head.known;
+    matches!(head.method, Method::Get | Method::Head)
+        && head.scheme.is_none()
+        && known.range.is_none()
+        && known.if_match.is_none()
+        && known.if_unmodified_since.is_none()
+        && !known.has_split_lists()
+        && asked(head).iter().flatten().all(|value| value.len() <= limits::ANSWER_KEY_BYTES_MAX)
+}
+
+fn asked<'a>(head: &Head<'a>) -> [Option<&'a [u8]>; 3] {
+    let known = &head.known;
+    [known.accept_encoding, known.if_none_match, known.if_modified_since]
+}
+
+/// Whether the same request has the same answer at any later time. The plan looks at the clock when a file is of the
+/// future, and when it reads a date other than the file's own.
+fn is_timeless(conditions: &Conditions<'_>, entry: &Entry, moment: Moment) -> bool {
+    let Thing::File(facts) = &entry.thing else { return !matches!(entry.thing, Thing::Directory) };
+    let modified = facts.modified.filter(|modified| *modified <= moment.now);
+    match (modified, conditions.if_modified_since) {
+        (None, _) => facts.modified.is_none() && conditions.if_modified_since.is_none(),
+        (Some(_), None) => true,
+        (Some(_), Some(_)) if conditions.if_none_match.is_some() => true,
+        (Some(modified), Some(since)) => since == date::format(modified),
+    }
+}
+
+/// Who is still sending would not read the answer if the connection ended at once.
+fn closing_of(head: &Head<'_>) -> Then {
+    if head.expects_continue { Then::Linger } else { Then::Close }
+}
+
+fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> {
+    let part = |part: &plan::Part| {
+        let end = part.range.offset + part.range.len.get();
+        [Piece::Bytes(part.head.clone().into_bytes()), piece(content, part.range.offset, end)]
+    };
+    let mut pieces: Vec<Piece> = parts.parts.iter().flat_map(part).collect();
+    pieces.push(Piece::Bytes(parts.end.clone().into_bytes()));
+    pieces
+}
+
+fn piece(content: &Content, start: u64, end: u64) -> Piece {
+    match content {
+        Content::Memory(memory) => Piece::Memory(Rc::clone(memory), index(start)..index(end)),
+        Content::Open(file) => Piece::File(Rc::clone(file), start..end),
+    }
+}
+
+fn index(at: u64) -> usize {
+    usize::try_from(at).expect("a file in memory has a length that fits in memory")
+}
+
+fn length(bytes: usize) -> u64 {
+    u64::try_from(bytes).expect("a length fits in 64 bits")
+}

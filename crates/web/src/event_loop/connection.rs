@@ -1,0 +1,117 @@
+//! One connection: what was read and not yet understood, what is still to be sent, and what it waits for.
+//! Absent: reading, answering, sending; those are the loop's.
+
+use std::net::IpAddr;
+
+use super::outgoing::Outgoing;
+use super::transport::Transport;
+use crate::admission::Permit;
+use crate::http1::Drain;
+
+/// A peer and its requests.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// How bytes reach it.
+    pub(crate) transport: Transport,
+    /// Who it is; none on a Unix socket.
+    pub(crate) peer: Option<IpAddr>,
+    /// Its place among the connections.
+    pub(crate) permit: Permit,
+    /// Read, and not yet taken by a request.
+    pub(crate) unread: Vec<u8>,
+    /// `unread` begins with less than a request: more has to be read first.
+    pub(crate) incomplete: bool,
+    /// The kernel may have more to read.
+    pub(crate) readable: bool,
+    /// The peer sends nothing more.
+    pub(crate) ended: bool,
+    /// A request whose body is still coming.
+    pub(crate) held: Option<Box<Held>>,
+    /// An answer that did not fit into the kernel's buffer.
+    pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// What follows when everything is sent.
+    pub(crate) then: Then,
+    /// What it waits for, and since when in milliseconds.
+    pub(crate) waits: (Waits, u64),
+    /// How often its request waited for a file to settle.
+    pub(crate) settle_waits: u8,
+    /// Bytes thrown away since the connection was given up.
+    pub(crate) lingered_bytes: usize,
+    /// Whether a request was answered on it.
+    pub(crate) served: bool,
+}
+
+/// A request that is answered when its body has come and was framed as it should be: nobody acts on half a request.
+#[derive(Debug)]
+pub(crate) struct Held {
+    /// The head.
+    pub(crate) bytes: Box<[u8]>,
+    /// Where its body ends.
+    pub(crate) drain: Drain,
+}
+
+/// What follows when everything is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// The next request.
+    Next,
+    /// The end.
+    Close,
+    /// The end, after the peer had time to read the answer although it is still sending.
+    Linger,
+    /// That time is running.
+    Lingering,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The rest of a body.
+    Body,
+    /// Room to send.
+    Write,
+    /// The peer's end.
+    Lingering,
+    /// A file that was changed just now.
+    Settling,
+}
+
+impl Connection {
+    /// Just taken, at `now_ms`.
+    pub(crate) fn new(transport: Transport, peer: Option<IpAddr>, permit: Permit, now_ms: u64) -> Self {
+        Self {
+            transport,
+            peer,
+            permit,
+            unread: Vec::new(),
+            incomplete: true,
+            readable: true,
+            ended: false,
+            held: None,
+            outgoing: None,
+            then: Then::Next,
+            waits: (Waits::Idle, now_ms),
+            settle_waits: 0,
+            lingered_bytes: 0,
+            served: false,
+        }
+    }
+
+    /// Nothing of a request is there, and nothing of an answer.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.unread.is_empty() && self.outgoing.is_none() && self.held.is_none()
+    }
+
+    /// It waits for `what` from now on, or goes on doing so.
+    pub(crate) fn wait(&mut self, what: Waits, now_ms: u64) {
+        // A peer that drips is still waited for from the beginning; each request begins a new wait.
+        let goes_on = self.waits.0 == what && what != Waits::Idle;
+        if !goes_on {
+            self.waits = (what, now_ms);
+        }
+    }
+}

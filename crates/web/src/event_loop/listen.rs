@@ -1,0 +1,135 @@
+//! Sockets that listen.
+//!
+//! *Promises* that an address in use by anybody is refused, also by another server of ours: TCP sockets share their port
+//! among the event loops (SO_REUSEPORT), and that sharing must not reach beyond this process, so the address is first taken
+//! without it. The kernel spreads new connections over the loops by a hash of the addresses: evenly in number over many
+//! clients, not by load. A Unix socket is one for all loops.
+//!
+//! *Absent:* TLS, which is a matter of the connection.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
+
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname,
+    listen, socket_with, sockopt,
+};
+
+use crate::error::Error;
+use crate::limits;
+use crate::settings::Listener;
+
+/// Where a server can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// By TCP; the port is the one that was found, when 0 was asked for.
+    Tcp(SocketAddr),
+    /// By a Unix socket.
+    Unix(std::path::PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "http://{address}/"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A listener, with a socket for each event loop.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// Where.
+    pub(crate) address: Address,
+    /// One a loop.
+    pub(crate) sockets: Vec<OwnedFd>,
+}
+
+/// Listens.
+///
+/// # Errors
+/// When the address is in use, not permitted, or not one of this machine.
+pub(crate) fn bound(listener: &Listener, loops: usize) -> Result<Bound, Error> {
+    match listener {
+        Listener::Tcp(address) => tcp(*address, loops).map_err(|errno| failure(address.to_string(), errno)),
+        Listener::Unix(path) => unix(path, loops).map_err(|errno| failure(path.display().to_string(), errno)),
+    }
+}
+
+fn tcp(wanted: SocketAddr, loops: usize) -> Result<Bound, Errno> {
+    let alone = tcp_socket(wanted)?;
+    bind(&alone, &wanted)?;
+    let address = SocketAddr::try_from(getsockname(&alone)?).map_err(|_| Errno::AFNOSUPPORT)?;
+    if loops == 1 {
+        listen(&alone, limits::LISTEN_BACKLOG)?;
+        return Ok(Bound { address: Address::Tcp(address), sockets: vec![alone] });
+    }
+    drop(alone);
+    let sockets = (0..loops).map(|_| {
+        let shared = tcp_socket(address)?;
+        sockopt::set_socket_reuseport(&shared, true)?;
+        bind(&shared, &address)?;
+        listen(&shared, limits::LISTEN_BACKLOG)?;
+        Ok(shared)
+    });
+    Ok(Bound { address: Address::Tcp(address), sockets: sockets.collect::<Result<_, Errno>>()? })
+}
+
+fn tcp_socket(address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = socket_with(family, SocketType::STREAM, FLAGS, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    // Connections inherit it; every answer leaves in one piece, so there is nothing to wait for.
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    if let SocketAddr::V6(v6) = address {
+        // [::] means both, as people expect; a certain IPv6 address means itself.
+        sockopt::set_ipv6_v6only(&socket, *v6.ip() != Ipv6Addr::UNSPECIFIED)?;
+    }
+    Ok(socket)
+}
+
+fn unix(path: &Path, loops: usize) -> Result<Bound, Errno> {
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None)?;
+    match bind(&socket, &address) {
+        Err(Errno::ADDRINUSE) if is_abandoned(path, &address) => {
+            rustix::fs::unlink(path)?;
+            bind(&socket, &address)?;
+        }
+        other => other?,
+    }
+    listen(&socket, limits::LISTEN_BACKLOG)?;
+    let mut sockets = Vec::with_capacity(loops);
+    for _ in 1..loops {
+        sockets.push(rustix::io::fcntl_dupfd_cloexec(&socket, 0)?);
+    }
+    sockets.push(socket);
+    Ok(Bound { address: Address::Unix(path.to_owned()), sockets })
+}
+
+/// Whether `path` is a socket on which nobody listens any more, left behind by a process that was killed.
+fn is_abandoned(path: &Path, address: &SocketAddrUnix) -> bool {
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|about| about.file_type().is_socket());
+    let Ok(probe) = socket_with(AddressFamily::UNIX, SocketType::STREAM, FLAGS, None) else { return false };
+    is_socket && connect(&probe, address) == Err(Errno::CONNREFUSED)
+}
+
+const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+
+fn failure(address: String, errno: Errno) -> Error {
+    match errno {
+        Errno::ADDRINUSE => Error::AddressInUse { address },
+        Errno::ACCESS | Errno::PERM => Error::AddressNotPermitted { address },
+        Errno::ADDRNOTAVAIL => Error::AddressNotAvailable { address },
+        other => Error::Listen { address, source: other.into() },
+    }
+}
+
+/// The address of the other side, when it has one.
+pub(crate) fn peer(address: Option<SocketAddrAny>) -> Option<std::net::IpAddr> {
+    SocketAddr::try_from(address?).ok().map(|address| address.ip().to_canonical())
+}

@@ -1,0 +1,220 @@
+//! Answers on their way: what the kernel has not taken yet.
+//!
+//! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: the tail of an
+//! open file is read and held back until the file is seen to be unchanged behind it. A file touched lately is copied before
+//! it is sent. The kernel sends the others from its own pages; who overwrites such a file in place, in the instant between
+//! that look and the moment the network has taken its last pages, can still reach bytes on their way. Replace files by
+//! renaming, as every deployment tool does, and there is no such instant.
+//!
+//! *Absent:* what is sent.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::rc::Rc;
+
+use rustix::fd::AsFd as _;
+use rustix::io::Errno;
+
+use super::transport::{Follows, Transport};
+use crate::access_log::Kept;
+use crate::limits;
+use crate::tree::{FileTime, OpenFile};
+
+/// What is still to be sent, in order: `bytes`, then the pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    /// Copied bytes, of which `sent` are gone.
+    pub(crate) bytes: Vec<u8>,
+    /// How many of them are gone.
+    pub(crate) sent: usize,
+    /// What follows them.
+    pub(crate) pieces: VecDeque<Piece>,
+    /// The line of the log for the answer whose body this is.
+    pub(crate) record: Option<Kept>,
+    /// Bytes that the kernel took since it was begun.
+    pub(crate) taken: u64,
+    /// When it was begun, in nanoseconds.
+    pub(crate) since_ns: u64,
+    /// When the kernel last took a byte, in milliseconds.
+    pub(crate) progress_ms: u64,
+}
+
+/// A part of a body.
+#[derive(Debug)]
+pub(crate) enum Piece {
+    /// Bytes made up.
+    Bytes(Vec<u8>),
+    /// A part of a file in memory.
+    Memory(Rc<[u8]>, Range<usize>),
+    /// A part of an open file.
+    File(Rc<OpenFile>, Range<u64>),
+}
+
+/// How far sending came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    /// To the end.
+    All,
+    /// There is room for more, but it is the others' turn.
+    Turn,
+    /// The kernel has no room.
+    Blocked,
+    /// The file changed: nothing right can follow.
+    Changed,
+    /// The peer is gone.
+    Gone,
+}
+
+impl Outgoing {
+    /// Sends as much as there is room for, within the turn of a connection. `scratch` is for copies.
+    pub(crate) fn send(&mut self, transport: &Transport, scratch: &mut [u8], now: FileTime) -> Sent {
+        let mut budget = limits::TURN_BYTES_MAX;
+        loop {
+            let before = self.taken;
+            if let Err(stop) = self.step(transport, scratch, now, budget) {
+                return stop;
+            }
+            if self.is_done() {
+                return Sent::All;
+            }
+            budget = budget.saturating_sub(self.taken - before);
+            if budget == 0 {
+                return Sent::Turn;
+            }
+        }
+    }
+
+    /// Makes it fit for another answer, keeping its memory.
+    pub(crate) fn empty(&mut self) {
+        self.bytes.clear();
+        self.pieces.clear();
+        self.record = None;
+        self.sent = 0;
+        self.taken = 0;
+    }
+
+    /// Bytes that were not sent.
+    pub(crate) fn left(&self) -> u64 {
+        let pieces = self.pieces.iter().map(|piece| match piece {
+            Piece::Bytes(bytes) => bytes.len(),
+            Piece::Memory(_, range) => range.len(),
+            Piece::File(_, range) => len(range.end - range.start),
+        });
+        u64::try_from(pieces.sum::<usize>() + self.bytes.len() - self.sent).unwrap_or(u64::MAX)
+    }
+
+    fn is_done(&self) -> bool {
+        self.sent == self.bytes.len() && self.pieces.is_empty()
+    }
+
+    fn step(
+        &mut self,
+        transport: &Transport,
+        scratch: &mut [u8],
+        now: FileTime,
+        budget: u64,
+    ) -> Result<(), Sent> {
+        let left = &self.bytes[self.sent..];
+        match self.pieces.front_mut() {
+            Some(Piece::Memory(memory, range)) => {
+                let copied = left.len();
+                let taken = transport.send_both(left, &memory[range.clone()]).map_err(refused)?;
+                self.sent += taken.min(copied);
+                range.start += taken.saturating_sub(copied);
+                if range.start == range.end {
+                    self.pieces.pop_front();
+                }
+                self.count(taken);
+            }
+            _ if !left.is_empty() => {
+                let follows = if self.pieces.is_empty() { Follows::Nothing } else { Follows::More };
+                let taken = transport.send(left, follows).map_err(refused)?;
+                self.sent += taken;
+                self.count(taken);
+            }
+            Some(Piece::Bytes(bytes)) => {
+                self.bytes = std::mem::take(bytes);
+                self.sent = 0;
+                self.pieces.pop_front();
+            }
+            Some(Piece::File(..)) => self.file(transport, scratch, now, budget)?,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Sends of the open file in front. Nothing is left in `bytes`.
+    fn file(
+        &mut self,
+        transport: &Transport,
+        scratch: &mut [u8],
+        now: FileTime,
+        budget: u64,
+    ) -> Result<(), Sent> {
+        let Some(Piece::File(file, range)) = self.pieces.front_mut() else { return Ok(()) };
+        let left = range.end - range.start;
+        let tail = left.min(limits::TAIL_BYTES);
+        let by_kernel = (left - tail).min(budget);
+        if by_kernel > 0 && file.is_settled(now) {
+            let taken =
+                transport.send_file(file.file.as_fd(), range.start, len(by_kernel)).map_err(refused)?;
+            if taken == 0 {
+                return Err(Sent::Changed);
+            }
+            range.start += u64::try_from(taken).unwrap_or(by_kernel);
+            self.count(taken);
+            return Ok(());
+        }
+        let wanted = len(left).min(scratch.len());
+        let copy = &mut scratch[..wanted];
+        read_at(file, copy, range.start)?;
+        range.start += u64::try_from(wanted).unwrap_or(left);
+        let is_end = range.is_empty();
+        // Behind the last byte that is read, before the first that cannot be taken back.
+        if !file.is_unchanged() {
+            return Err(Sent::Changed);
+        }
+        if is_end {
+            self.pieces.pop_front();
+        }
+        self.bytes.clear();
+        self.sent = 0;
+        let follows = if self.pieces.is_empty() { Follows::Nothing } else { Follows::More };
+        let sent = transport.send(copy, follows);
+        // What the kernel does not take now is kept: it has been read.
+        self.bytes.extend_from_slice(&copy[sent.unwrap_or(0)..]);
+        self.count(sent.map_err(refused)?);
+        Ok(())
+    }
+
+    fn count(&mut self, taken: usize) {
+        self.taken += u64::try_from(taken).unwrap_or(u64::MAX);
+    }
+}
+
+fn read_at(file: &OpenFile, into: &mut [u8], offset: u64) -> Result<(), Sent> {
+    let mut filled = 0;
+    while filled < into.len() {
+        let at = offset + u64::try_from(filled).unwrap_or(0);
+        match rustix::io::pread(&file.file, &mut into[filled..], at) {
+            Ok(0) => return Err(Sent::Changed),
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(_) => return Err(Sent::Changed),
+        }
+    }
+    Ok(())
+}
+
+fn refused(error: Errno) -> Sent {
+    match error {
+        Errno::AGAIN => Sent::Blocked,
+        // The call is made again, when it is this connection's turn.
+        Errno::INTR => Sent::Turn,
+        _ => Sent::Gone,
+    }
+}
+
+fn len(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

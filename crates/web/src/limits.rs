@@ -1,0 +1,148 @@
+//! Every bound of the web server in one place, unit last.
+
+/// Longest request target in bytes; a longer one is answered with 414. RFC 9112 section 3 asks for at least 8000 bytes
+/// of request line.
+pub const TARGET_BYTES_MAX: usize = 8 * 1024;
+
+/// Longest head of a request in bytes, from the first byte of the request line to the end of the blank line; a longer
+/// one is answered with 431. The trailer section of a chunked body has the same bound.
+pub const HEAD_BYTES_MAX: usize = 16 * 1024;
+
+/// Most field lines in a head, and in a trailer section; more are answered with 431.
+pub const FIELDS_MAX: usize = 100;
+
+/// Longest method in bytes; a longer one is answered with 501, for no registered method is as long.
+pub const METHOD_BYTES_MAX: usize = 32;
+
+/// Longest name in a Host field in bytes, as in the DNS (RFC 1035 section 2.3.4), its port not counted.
+pub const HOST_BYTES_MAX: usize = 255;
+
+/// Longest decoded path in bytes: what a Linux system call takes, less the closing NUL. Longer ones name no file.
+pub const PATH_BYTES_MAX: usize = 4095;
+
+/// Largest request body in bytes that is read and thrown away to keep a connection; a larger one is answered with 413.
+pub const BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Longest line that opens a chunk, its extensions included, in bytes.
+pub const CHUNK_LINE_BYTES_MAX: usize = 256;
+
+/// Most hexadecimal digits of a chunk's size, leading zeros included: a 64-bit number.
+pub const CHUNK_SIZE_DIGITS_MAX: u8 = 16;
+
+/// Most ranges that a Range field may ask for before it is ignored.
+pub const RANGES_ASKED_MAX: usize = 128;
+
+/// Most ranges, after overlapping and adjacent ones are joined, that are sent as parts; for more the whole is sent.
+pub const RANGES_SENT_MAX: usize = 16;
+
+/// Most members of a list field (entity tags, codings) that are looked at; the rest match nothing.
+pub const LIST_MEMBERS_MAX: usize = 256;
+
+/// Tries at a path that others rename at the same moment, before it counts as failing.
+pub(crate) const OPEN_TRIES_MAX: u32 = 16;
+
+/// Largest file in bytes that is held in memory; larger ones are held open.
+pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Largest body in bytes that is copied behind its head, so that pipelined answers leave together.
+pub(crate) const INLINE_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Most names in the cache of an event loop that lead to a file.
+pub(crate) const CACHE_FILES_MAX: usize = 4096;
+
+/// Most names in the cache of an event loop that lead to none.
+pub(crate) const CACHE_ABSENT_MAX: usize = 1024;
+
+/// Most files that an event loop's cache holds open.
+pub(crate) const CACHE_DESCRIPTORS_MAX: usize = 256;
+
+/// Most different answers that are kept made up for a name.
+pub(crate) const ANSWERS_PER_NAME_MAX: usize = 12;
+
+/// Longest value in bytes of a field by which a made-up answer is found.
+pub(crate) const ANSWER_KEY_BYTES_MAX: usize = 256;
+
+/// Bytes of events read at once.
+pub(crate) const INOTIFY_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Age in milliseconds from which an entry is compared with the disk, where events cannot be had.
+pub(crate) const UNWATCHED_AGE_MS_MAX: u64 = 50;
+
+/// A file that was changed less than so many milliseconds ago may still be in the middle of being written.
+pub(crate) const SETTLE_MS: u64 = 20;
+
+/// The same for a request that has waited for long; a write takes less, unless its process is interrupted in the middle.
+pub(crate) const SETTLE_HURRIED_MS: u64 = 8;
+
+/// How often a request waits for a file to settle before less is asked of the file.
+pub(crate) const SETTLE_WAITS_CALM: u8 = 4;
+
+/// How often it waits in all, before it is answered that nothing right can be sent.
+pub(crate) const SETTLE_WAITS_MAX: u8 = 40;
+
+/// Tries at a file that changes while it is read.
+pub(crate) const READ_TRIES_MAX: u32 = 8;
+
+/// A file untouched for so many milliseconds is sent by the kernel from its pages; a younger one is copied first, for
+/// pages that are on their way to the peer would show later writes.
+pub(crate) const SENDFILE_AGE_MS_MIN: u64 = 2_000;
+
+/// Last bytes of a file that are sent only when the file is still the same.
+pub(crate) const TAIL_BYTES: u64 = 16 * 1024;
+
+/// Bytes of a file that a connection sends before the others have their turn.
+pub(crate) const TURN_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Bytes of a file that are copied at once.
+pub(crate) const COPY_BYTES: usize = 32 * 1024;
+
+/// Bytes read from a connection at once; also the most that is kept of what a peer sends ahead.
+pub(crate) const INBOX_BYTES: usize = 32 * 1024;
+
+/// Answers to pipelined requests are sent when they have grown to so many bytes.
+pub(crate) const OUTBOX_BYTES: usize = 64 * 1024;
+
+/// Connections taken from a listener before those that are open have their turn.
+pub(crate) const ACCEPTS_PER_TURN_MAX: usize = 64;
+
+/// Events taken from the kernel at once.
+pub(crate) const EVENTS_PER_TURN_MAX: usize = 512;
+
+/// Connections that wait in the kernel to be taken.
+pub(crate) const LISTEN_BACKLOG: i32 = 4096;
+
+/// After so many milliseconds a pause in accepting ends, which a lack of descriptors began.
+pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Milliseconds for which the rest of a refused request is still read, so that the peer sees the answer before the end.
+pub(crate) const LINGER_MS_MAX: u64 = 2_000;
+
+/// Bytes that are read and thrown away of a refused request.
+pub(crate) const LINGER_BYTES_MAX: usize = 1024 * 1024;
+
+/// Least milliseconds between two looks at all deadlines.
+pub(crate) const SWEEP_MS: u64 = 100;
+
+/// Milliseconds from which on the least rate of a peer is asked for.
+pub(crate) const RATE_GRACE_MS: u64 = 10_000;
+
+/// Most addresses whose requests are counted one by one; the rest share one account.
+pub(crate) const RATE_ADDRESSES_MAX: usize = 65_536;
+
+/// Longest text of a request in a line of the access log, in bytes; the rest is cut.
+pub(crate) const LOG_TEXT_BYTES_MAX: usize = 8 * 1024;
+
+/// A batch of the access log is handed over when it has so many lines,
+pub(crate) const LOG_BATCH_LINES: usize = 512;
+
+/// or is so many milliseconds old.
+pub(crate) const LOG_BATCH_MS: u64 = 100;
+
+/// Batches that wait for the thread that writes the access log.
+pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
+
+/// Most event loops.
+pub(crate) const WORKERS_MAX: usize = 256;
+
+/// Memory for answers on their way that an event loop keeps for the next ones.
+pub(crate) const SPARE_MAX: usize = 64;

@@ -1,0 +1,206 @@
+//! A server that is started, told to reload, and stopped.
+//!
+//! *Promises* that what can be wrong with the settings is told at the start, before a thread runs or a request is answered;
+//! that it is ready when [`Server::start`] returns; that a reload which fails changes nothing. *Absent:* signals, which are
+//! the program's, and privileges.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::access_log;
+use crate::admission::Admission;
+use crate::error::Error;
+use crate::event_loop::{Address, Bound, Control, Handover, Loop, Order, Parts, bound};
+use crate::limits;
+use crate::metrics::{Counters, Metrics};
+use crate::settings::{Settings, Site};
+use crate::tree::Sites;
+
+/// A server that is not running yet.
+#[derive(Debug)]
+pub struct Server {
+    settings: Settings,
+    handover: Option<Arc<dyn Handover>>,
+}
+
+/// A server that is running. Dropping it shuts it down.
+#[derive(Debug)]
+pub struct Running {
+    loops: Vec<(Arc<Control>, JoinHandle<()>)>,
+    addresses: Vec<Address>,
+    metrics: Metrics,
+    sites: Vec<Site>,
+    // After the threads, so that their last lines are written.
+    log: Option<access_log::Writer>,
+}
+
+impl Server {
+    /// With these settings.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, handover: None }
+    }
+
+    /// Gives connections that begin with the preface of HTTP/2 to `handover`, instead of refusing them.
+    #[must_use]
+    pub fn hand_over_to(mut self, handover: Arc<dyn Handover>) -> Self {
+        self.handover = Some(handover);
+        self
+    }
+
+    /// Opens, listens, and starts the event loops.
+    ///
+    /// ```no_run
+    /// use switchboard_web::{Listener, Server, Settings, Site};
+    ///
+    /// let settings = Settings::new(Site::new("/srv/www"), Listener::Tcp("[::]:8080".parse()?));
+    /// let running = Server::new(settings).start()?;
+    /// println!("serving {}", running.addresses()[0]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a folder cannot be served, an address not be had, the access log not be opened, or the system is out of
+    /// threads or descriptors. Nothing is left behind then.
+    pub fn start(self) -> Result<Running, Error> {
+        let Settings { sites, listeners, workers, limits, access_log } = self.settings;
+        let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
+        if listeners.is_empty() {
+            return Err(Error::NoListener);
+        }
+        raise_descriptor_limit();
+        let opened = Arc::new(Sites::open(&sites)?);
+        let bounds =
+            listeners.iter().map(|listener| bound(listener, loops)).collect::<Result<Vec<_>, _>>()?;
+        let log = access_log.as_ref().map(access_log::Writer::start).transpose()?;
+        let counters: Vec<Arc<Counters>> = (0..loops).map(|_| Arc::default()).collect();
+        let metrics = Metrics::new(counters.iter().cloned());
+        let admission = Arc::new(Admission::new(&limits));
+        let addresses = bounds.iter().map(|bound| bound.address.clone()).collect();
+        let mut running = Running { loops: Vec::new(), addresses, metrics, sites, log };
+        for (index, (counters, listeners)) in counters.into_iter().zip(by_loop(bounds, loops)).enumerate() {
+            let control = Arc::new(Control::new().map_err(resources)?);
+            let parts = Parts {
+                listeners,
+                sites: Arc::clone(&opened),
+                admission: Arc::clone(&admission),
+                counters,
+                log: running.log.as_ref().map(access_log::Writer::sender),
+                limits,
+                loops,
+                control: Arc::clone(&control),
+                handover: self.handover.clone(),
+            };
+            running.loops.push((control, spawn(index, parts)?));
+        }
+        Ok(running)
+    }
+}
+
+impl Running {
+    /// Where it can be reached, in the order of the settings.
+    #[must_use]
+    pub fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// Its counters, which may be kept longer than the server.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Opens the folders and the access log again: a link that leads to the root is followed anew, a log that was
+    /// rotated begins a new file. Connections stay, requests in hand are answered from what they found.
+    ///
+    /// # Errors
+    /// When a folder or the log cannot be opened; everything stays as it was then.
+    pub fn reload(&self) -> Result<(), Error> {
+        let sites = Arc::new(Sites::open(&self.sites)?);
+        if let Some(log) = &self.log {
+            log.reopen()?;
+        }
+        for (control, _) in &self.loops {
+            control.order(Order::Serve(Arc::clone(&sites)));
+        }
+        Ok(())
+    }
+
+    /// Takes no more connections, closes idle ones, lets answers end for as long as the settings say, and returns when
+    /// all is over and every line of the log is written.
+    pub fn shutdown(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        for (control, _) in &self.loops {
+            control.order(Order::Stop);
+        }
+        for (_, thread) in self.loops.drain(..) {
+            // A loop that panicked has said so on standard error.
+            let _ended = thread.join();
+        }
+        for address in self.addresses.drain(..) {
+            if let Address::Unix(path) = address {
+                remove_socket(path);
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn by_loop(bounds: Vec<Bound>, loops: usize) -> Vec<Vec<rustix::fd::OwnedFd>> {
+    let mut own: Vec<Vec<_>> = (0..loops).map(|_| Vec::new()).collect();
+    for bound in bounds {
+        for (listeners, socket) in own.iter_mut().zip(bound.sockets) {
+            listeners.push(socket);
+        }
+    }
+    own
+}
+
+fn spawn(index: usize, parts: Parts) -> Result<JoinHandle<()>, Error> {
+    let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
+    let thread = std::thread::Builder::new()
+        .name(format!("web-{index}"))
+        .spawn(move || match Loop::new(parts) {
+            Ok(made) => {
+                let _told = ready.send(Ok(()));
+                made.run();
+            }
+            Err(errno) => {
+                let _told = ready.send(Err(errno));
+            }
+        })
+        .map_err(|source| Error::Resources { source })?;
+    match is_ready.recv() {
+        Ok(Ok(())) => Ok(thread),
+        Ok(Err(errno)) => Err(resources(errno)),
+        Err(_) => Err(resources(rustix::io::Errno::NOMEM)),
+    }
+}
+
+fn resources(errno: rustix::io::Errno) -> Error {
+    Error::Resources { source: errno.into() }
+}
+
+/// Every connection is a descriptor, and the soft limit is often 1024 only for the sake of programs that use `select`.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // The hard limit is always permitted; where a sandbox says no, connections are refused sooner.
+    let _raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+}
+
+fn remove_socket(path: PathBuf) {
+    // It may have been removed already.
+    let _removed = std::fs::remove_file(path);
+}

@@ -1,0 +1,143 @@
+//! What an embedder may choose: sites, addresses, limits, the access log. Every default is safe for the open internet.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A whole server.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What is served. A request goes to the site that lists its host; without one to the first.
+    pub sites: Vec<Site>,
+    /// Where it listens; at least one.
+    pub listeners: Vec<Listener>,
+    /// Event loops, each a thread; `None` takes one for each processor that this process may use.
+    pub workers: Option<usize>,
+    /// Whom to stop, and when.
+    pub limits: Limits,
+    /// Where a line for each request goes; `None` keeps none.
+    pub access_log: Option<AccessLog>,
+}
+
+impl Settings {
+    /// One site at one address, everything else as by default.
+    #[must_use]
+    pub fn new(site: Site, listener: Listener) -> Self {
+        Self {
+            sites: vec![site],
+            listeners: vec![listener],
+            workers: None,
+            limits: Limits::default(),
+            access_log: None,
+        }
+    }
+}
+
+/// A folder, and the hosts under which it is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    /// The folder. A symbolic link here is followed once, at the start and at each reload.
+    pub root: PathBuf,
+    /// Names of hosts without port, compared without regard to case. The first site also takes every other host.
+    pub hosts: Vec<String>,
+    /// File names that stand for their folder, in order of preference.
+    pub index: Vec<String>,
+    /// Whether `/.well-known/` is served (RFC 8615); all other names with a leading dot are hidden always.
+    pub well_known: bool,
+}
+
+impl Site {
+    /// A folder for every host, with `index.html`.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), hosts: Vec::new(), index: vec!["index.html".to_owned()], well_known: true }
+    }
+}
+
+/// Where to listen for plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listener {
+    /// An IPv4 or IPv6 address and port; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// The path of a Unix socket. One that nobody listens on any more is replaced.
+    Unix(PathBuf),
+}
+
+/// Bounds that an operator may move.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Open connections in all.
+    pub connections_max: usize,
+    /// Open connections of one address: an IPv4 address, or the /64 of an IPv6 address. Unix sockets are not counted.
+    pub connections_per_address_max: usize,
+    /// Requests per second of one address, on average; 0 does not count them.
+    pub requests_per_address_per_second_max: u32,
+    /// Requests that an address may send at once above that average.
+    pub requests_per_address_burst: u32,
+    /// From the first byte of a head to its last.
+    pub head_time_max: Duration,
+    /// From the end of one answer to the next request.
+    pub idle_time_max: Duration,
+    /// From the end of a head to the end of a body that is thrown away.
+    pub body_time_max: Duration,
+    /// Without one byte of an answer taken by the peer.
+    pub write_stall_max: Duration,
+    /// Bytes per second that a peer has to take of an answer, on average from the tenth second on; 0 asks for none.
+    pub write_bytes_per_second_min: u64,
+    /// Bytes of files in memory, over all event loops.
+    pub cache_bytes_max: usize,
+    /// Folders that are watched for changes, over all event loops; files in others are compared with the disk when they
+    /// were asked for last more than 50 ms ago.
+    pub watched_folders_max: usize,
+    /// After `shutdown`, until answers that are still being sent are cut.
+    pub shutdown_time_max: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 16_384,
+            connections_per_address_max: 1_024,
+            requests_per_address_per_second_max: 0,
+            requests_per_address_burst: 100,
+            head_time_max: Duration::from_secs(10),
+            idle_time_max: Duration::from_secs(60),
+            body_time_max: Duration::from_secs(30),
+            write_stall_max: Duration::from_secs(30),
+            write_bytes_per_second_min: 240,
+            cache_bytes_max: 64 * 1024 * 1024,
+            watched_folders_max: 8192,
+            shutdown_time_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Where and how requests are logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessLog {
+    /// Where to.
+    pub to: LogTarget,
+    /// In which form.
+    pub format: LogFormat,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogTarget {
+    /// Appended to this file; opened again at each reload, so that it can be rotated.
+    File(PathBuf),
+    /// Standard output.
+    StandardOutput,
+}
+
+/// The form of a line of the access log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// The common log format of NCSA.
+    Common,
+    /// Common, with referrer and user agent.
+    #[default]
+    Combined,
+    /// One JSON object a line.
+    Json,
+}

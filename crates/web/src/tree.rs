@@ -1,0 +1,230 @@
+//! What is found at a path, from memory where that is known to be right.
+//!
+//! *Promises*
+//! - that nothing outside the root, nothing hidden and nothing but a regular file is ever read ([`root`]);
+//! - that an answer is never older than the request: an entry is used when no event came for it ([`watch`]), or, where events
+//!   do not tell everything, when a look at the disk agreed (at each turn of the loop behind a symbolic or a second hard
+//!   link, at most 50 ms ago where watching is impossible);
+//! - that the bytes in memory are one version of the file: it is the same before and after it is read, and it was left
+//!   alone for a moment before, since nothing tells of a write that is only half done;
+//! - bounds on bytes, names, open files and watches.
+//!
+//! *Absent:* what is answered, and threads. Each event loop has a tree of its own: a hit takes no lock and shares no cache
+//! line, at the price of a copy of the popular files for each loop; the budget is divided among them.
+
+mod cache;
+mod entry;
+mod fill;
+mod root;
+mod stamp;
+mod watch;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::limits;
+use crate::settings::{Limits, Site};
+use crate::target::Path;
+
+use cache::Generations;
+use root::Root;
+use watch::Watches;
+
+pub(crate) use entry::{Content, Entry, OpenFile, Thing};
+pub(crate) use stamp::FileTime;
+
+/// The folders of a server, opened; shared by its event loops.
+#[derive(Debug)]
+pub(crate) struct Sites {
+    sites: Vec<OpenSite>,
+}
+
+#[derive(Debug)]
+struct OpenSite {
+    root: Root,
+    hosts: Vec<String>,
+    index: Vec<String>,
+    well_known: bool,
+}
+
+/// The present, as the loop knows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// Milliseconds of the monotonic clock.
+    pub(crate) ms: u64,
+    /// The number of the turn.
+    pub(crate) turn: u64,
+    /// The time that files are stamped with.
+    pub(crate) realtime: FileTime,
+}
+
+/// Whether a request may wait for a file that was changed just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// It may, for [`limits::SETTLE_MS`] without a change.
+    Wait,
+    /// It waited for long: [`limits::SETTLE_HURRIED_MS`] have to do.
+    Hurry,
+}
+
+/// Why nothing can be said at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The file may be half written; ask again in [`limits::SETTLE_MS`].
+    Unsettled,
+    /// The system cannot: too many open files, no memory, a failing disk.
+    System(Errno),
+}
+
+/// The cache of one event loop.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    sites: Arc<Sites>,
+    watches: Watches,
+    files: Generations,
+    absent: Generations,
+    descriptor_cost_bytes: usize,
+}
+
+impl Sites {
+    /// Opens the folders.
+    ///
+    /// # Errors
+    /// When one is missing, not a folder, or not permitted.
+    pub(crate) fn open(sites: &[Site]) -> Result<Self, Error> {
+        let open = |site: &Site| {
+            Ok(OpenSite {
+                root: Root::open(&site.root)?,
+                hosts: site.hosts.clone(),
+                index: site.index.clone(),
+                well_known: site.well_known,
+            })
+        };
+        if sites.is_empty() {
+            return Err(Error::NoSite);
+        }
+        Ok(Self { sites: sites.iter().map(open).collect::<Result<_, Error>>()? })
+    }
+
+    /// The site that answers for `authority`, a host with or without port.
+    pub(crate) fn of(&self, authority: Option<&[u8]>) -> usize {
+        if self.sites.len() == 1 {
+            return 0;
+        }
+        let Some(host) = authority.map(without_port) else { return 0 };
+        let is_its = |site: &OpenSite| site.hosts.iter().any(|own| own.as_bytes().eq_ignore_ascii_case(host));
+        self.sites.iter().position(is_its).unwrap_or(0)
+    }
+}
+
+/// The trailing dot of a fully qualified name is not part of it either.
+fn without_port(authority: &[u8]) -> &[u8] {
+    let host = match authority.iter().rposition(|byte| *byte == b':') {
+        Some(colon) if !authority[colon..].contains(&b']') => &authority[..colon],
+        _ => authority,
+    };
+    host.strip_suffix(b".").unwrap_or(host)
+}
+
+impl Tree {
+    /// An empty cache, one of `loops`.
+    pub(crate) fn new(sites: Arc<Sites>, limits: &Limits, loops: usize) -> Self {
+        let bytes_max = limits.cache_bytes_max / loops.max(1);
+        let count = sites.sites.len();
+        Self {
+            watches: Watches::new(limits.watched_folders_max / loops.max(1)),
+            files: Generations::new(count, bytes_max, limits::CACHE_FILES_MAX),
+            absent: Generations::new(count, bytes_max, limits::CACHE_ABSENT_MAX),
+            descriptor_cost_bytes: bytes_max / limits::CACHE_DESCRIPTORS_MAX,
+            sites,
+        }
+    }
+
+    /// Serves other folders from now on, and forgets what it knew. Returns what becomes readable when they change.
+    pub(crate) fn replace_sites(
+        &mut self,
+        sites: Arc<Sites>,
+        limits: &Limits,
+        loops: usize,
+    ) -> Option<BorrowedFd<'_>> {
+        *self = Self::new(sites, limits, loops);
+        self.descriptor()
+    }
+
+    /// The sites.
+    pub(crate) fn sites(&self) -> &Sites {
+        &self.sites
+    }
+
+    /// What becomes readable when files have changed.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        self.watches.descriptor()
+    }
+
+    /// Takes note of every change up to now.
+    pub(crate) fn drain(&mut self) {
+        self.watches.drain();
+    }
+
+    /// What is known about `key`, if it is known to be right.
+    pub(crate) fn cached(&mut self, site: usize, key: &[u8], now: Now) -> Option<Rc<Entry>> {
+        let sites = &self.sites;
+        let is_right = |entry: &Entry| entry.is_right(&sites.sites[site].root, now);
+        match self.files.find(site, key, is_right) {
+            Some(entry) => Some(entry),
+            None => self.absent.find(site, key, is_right),
+        }
+    }
+
+    /// Looks at the disk, and remembers what it found under `key`.
+    ///
+    /// # Errors
+    /// When it cannot be told now.
+    pub(crate) fn find(
+        &mut self,
+        site: usize,
+        path: &Path<'_>,
+        key: &[u8],
+        now: Now,
+        settling: Settling,
+    ) -> Result<Rc<Entry>, Trouble> {
+        let sites = Arc::clone(&self.sites);
+        let of = &sites.sites[site];
+        let entry = Rc::new(fill::fill(of, site, path, &mut self.watches, now, settling)?);
+        if !entry.is_stale() {
+            let cost = entry.cost(key.len(), self.descriptor_cost_bytes);
+            let cache = match entry.thing {
+                Thing::File(_) => &mut self.files,
+                Thing::Directory | Thing::Missing | Thing::Refused => &mut self.absent,
+            };
+            cache.insert(site, key, Rc::clone(&entry), cost);
+        }
+        Ok(entry)
+    }
+}
+
+/// The key of a path in the cache: decoded, with a slash before it, and behind it if it names a folder.
+pub(crate) fn key(path: &Path<'_>, key: &mut Vec<u8>) {
+    key.clear();
+    key.push(b'/');
+    key.extend_from_slice(path.relative());
+    if path.has_trailing_slash() && !path.relative().is_empty() {
+        key.push(b'/');
+    }
+}
+
+/// The key of a resource that needs no decoding, so that it is its own key: only such bytes stand in it before the query.
+pub(crate) fn plain_key(resource: &[u8]) -> Option<&[u8]> {
+    let is_plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'-' | b'.' | b'_' | b'~');
+    let end = resource.iter().position(|byte| !is_plain(*byte));
+    match end {
+        None => Some(resource),
+        Some(end) if resource[end] == b'?' => Some(&resource[..end]),
+        Some(_) => None,
+    }
+}

@@ -1,0 +1,144 @@
+//! What was found at a path, with everything that an answer needs. Absent: how it was found.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use rustix::fd::OwnedFd;
+
+use super::root::Root;
+use super::stamp::Stamp;
+use super::watch::{Coverage, Stale};
+use super::{FileTime, Now};
+use crate::accept::Coding;
+use crate::event_loop::Answer;
+use crate::limits;
+use crate::plan::{Facts, Found};
+
+/// What was found, and on what that rests.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// What it is.
+    pub(crate) thing: Thing,
+    /// Its bytes, for each variant of the facts.
+    pub(crate) contents: Vec<(Coding, Content)>,
+    /// Answers that were made up from it, by what was asked.
+    pub(crate) answers: RefCell<Vec<Answer>>,
+    pub(super) stale: Stale,
+    pub(super) coverage: Coverage,
+    /// What stood at each path that was looked at; empty where events tell everything.
+    pub(super) seen: Vec<(Box<[u8]>, Option<Stamp>)>,
+    pub(super) checked: Cell<(u64, u64)>,
+}
+
+/// [`Found`], with its facts.
+#[derive(Debug)]
+pub(crate) enum Thing {
+    /// See [`Found::Missing`].
+    Missing,
+    /// See [`Found::Refused`].
+    Refused,
+    /// See [`Found::Directory`].
+    Directory,
+    /// See [`Found::File`].
+    File(Facts),
+}
+
+/// The bytes of a file in one encoding.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// In memory.
+    Memory(Rc<[u8]>),
+    /// On disk.
+    Open(Rc<OpenFile>),
+}
+
+/// An open file, and which version of it is meant.
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    /// Open for reading; offsets are given with each read.
+    pub(crate) file: OwnedFd,
+    pub(super) stamp: Stamp,
+}
+
+impl OpenFile {
+    /// Whether the file is still the version that was found.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        rustix::fs::fstat(&self.file).is_ok_and(|stat| {
+            // Removing the name, or adding one, does not touch the bytes.
+            let now = Stamp::new(&stat);
+            now == self.stamp || (now.links != self.stamp.links && now.same_bytes(&self.stamp))
+        })
+    }
+
+    /// Whether nobody has touched it for a while.
+    pub(crate) fn is_settled(&self, now: FileTime) -> bool {
+        let age_ns = self.stamp.changed.nanoseconds_until(now);
+        age_ns > i128::from(limits::SENDFILE_AGE_MS_MIN) * 1_000_000
+    }
+}
+
+impl Entry {
+    /// For the plan.
+    pub(crate) fn found(&self) -> Found<'_> {
+        match &self.thing {
+            Thing::Missing => Found::Missing,
+            Thing::Refused => Found::Refused,
+            Thing::Directory => Found::Directory,
+            Thing::File(facts) => Found::File(facts),
+        }
+    }
+
+    /// The bytes in this encoding.
+    pub(crate) fn content(&self, coding: Coding) -> Option<&Content> {
+        self.contents.iter().find(|(own, _)| *own == coding).map(|(_, content)| content)
+    }
+
+    /// Whether an event came for it.
+    pub(super) fn is_stale(&self) -> bool {
+        self.stale.get()
+    }
+
+    /// Whether it is what would be found now.
+    pub(super) fn is_right(&self, root: &Root, now: Now) -> bool {
+        if self.is_stale() {
+            return false;
+        }
+        let (ms, turn) = self.checked.get();
+        let is_recent = match self.coverage {
+            Coverage::Watched => return true,
+            Coverage::Linked => turn == now.turn,
+            Coverage::Unwatched => now.ms.saturating_sub(ms) < limits::UNWATCHED_AGE_MS_MAX,
+        };
+        if is_recent {
+            return true;
+        }
+        let is_same = self.seen.iter().all(|(path, stamp)| root.stamp(path) == *stamp);
+        self.checked.set((now.ms, now.turn));
+        is_same
+    }
+
+    /// About the bytes that it takes; `descriptor_bytes` is what an open file counts for.
+    pub(super) fn cost(&self, key_bytes: usize, descriptor_bytes: usize) -> usize {
+        let contents = self.contents.iter().map(|(_, content)| match content {
+            Content::Memory(bytes) => bytes.len(),
+            Content::Open(_) => descriptor_bytes,
+        });
+        // Heads made up later are bounded in number and length; they are counted beforehand.
+        contents.sum::<usize>() + key_bytes + ENTRY_COST_BYTES
+    }
+
+    #[cfg(test)]
+    pub(super) fn absent() -> Self {
+        Self {
+            thing: Thing::Missing,
+            contents: Vec::new(),
+            answers: RefCell::default(),
+            stale: Rc::default(),
+            coverage: Coverage::Watched,
+            seen: Vec::new(),
+            checked: Cell::default(),
+        }
+    }
+}
+
+const ENTRY_COST_BYTES: usize = 2048;

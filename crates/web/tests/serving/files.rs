@@ -1,0 +1,216 @@
+//! Which files are served, and that the next request after a change sees it.
+
+use std::os::unix::fs::symlink;
+
+use rustix::fs::{FileType, Mode, mknodat};
+
+use crate::client::{Served, replace};
+
+#[test]
+fn only_regular_files_inside_the_root_are_served() {
+    let served = Served::new();
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "secret").unwrap();
+    served.write(".hidden", "secret");
+    std::fs::create_dir(served.path(".git")).unwrap();
+    served.write(".git/config", "secret");
+    std::fs::create_dir(served.path(".well-known")).unwrap();
+    served.write(".well-known/security.txt", "known");
+    std::fs::create_dir(served.path("sub")).unwrap();
+    served.write("sub/a.txt", "inside");
+    symlink(outside.path(), served.path("out")).unwrap();
+    symlink(outside.path().join("secret"), served.path("out.txt")).unwrap();
+    symlink("../../../../../../../../etc/passwd", served.path("up.txt")).unwrap();
+    symlink("circle", served.path("circle")).unwrap();
+    symlink("sub/a.txt", served.path("in.txt")).unwrap();
+    symlink("sub", served.path("linked")).unwrap();
+    mknodat(rustix::fs::CWD, served.path("fifo"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(served.path("socket")).unwrap();
+    let mut client = served.connect();
+    for hidden in [
+        "/.hidden",
+        "/.git/config",
+        "/.git/",
+        "/out/secret",
+        "/out.txt",
+        "/up.txt",
+        "/circle",
+        "/fifo",
+        "/socket",
+        "/sub/.well-known/x",
+        "/sub/a.txt/",
+        "/sub/a.txt/b",
+        "/%2e%2e/secret",
+    ] {
+        let status = client.fetch(hidden).status;
+        if status == 400 {
+            client = served.connect();
+        }
+        assert!(status == 404 || status == 400, "{hidden}: {status}");
+    }
+    for (shown, body) in [
+        ("/.well-known/security.txt", "known"),
+        ("/in.txt", "inside"),
+        ("/linked/a.txt", "inside"),
+        ("/sub/a.txt", "inside"),
+        ("/sub/%61.txt", "inside"),
+    ] {
+        assert_eq!(client.fetch(shown).body, body.as_bytes(), "{shown}");
+    }
+    assert_eq!(client.fetch("/sub").field("Location"), Some("/sub/"));
+}
+
+/// Runs `check` with events, and without any.
+fn both_ways(check: impl Fn(&Served, &dyn Fn())) {
+    let watched = Served::new();
+    check(&watched, &|| {});
+    let polled = Served::limited(|limits| limits.watched_folders_max = 0);
+    // Older than this nothing is used that was not compared with the disk.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the bound of 50 ms is what is tested: there is no other state to wait for"
+    )]
+    check(&polled, &|| std::thread::sleep(std::time::Duration::from_millis(51)));
+}
+
+#[test]
+fn the_next_request_after_a_change_sees_it() {
+    both_ways(|served, pass| {
+        let path = served.path("a.txt");
+        served.write("a.txt", "one");
+        let mut client = served.connect();
+        let mut expect = |what: &str, body: Option<&str>| {
+            pass();
+            let answer = client.fetch("/a.txt");
+            let body = body.map_or((404, None), |body| (200, Some(body.as_bytes().to_vec())));
+            let got = (answer.status, (answer.status == 200).then_some(answer.body));
+            assert_eq!(got, body, "{what}");
+        };
+        expect("written", Some("one"));
+        for round in 0..5 {
+            let text = format!("round {round}");
+            std::fs::write(&path, &text).unwrap();
+            expect("rewritten in place", Some(&text));
+            replace(&path, b"renamed");
+            expect("renamed over", Some("renamed"));
+            std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(3).unwrap();
+            expect("truncated", Some("ren"));
+            std::fs::remove_file(&path).unwrap();
+            expect("removed", None);
+            std::fs::write(&path, "back").unwrap();
+            expect("made again", Some("back"));
+        }
+    });
+}
+
+#[test]
+fn folders_that_move_take_their_files_along() {
+    both_ways(|served, pass| {
+        std::fs::create_dir_all(served.path("a/b")).unwrap();
+        served.write("a/b/f.txt", "old");
+        let mut client = served.connect();
+        let mut expect = |target: &str, body: Option<&str>| {
+            pass();
+            let answer = client.fetch(target);
+            assert_eq!(
+                (answer.status == 200).then_some(answer.body),
+                body.map(|body| body.as_bytes().to_vec()),
+                "{target}"
+            );
+        };
+        for round in 0..4 {
+            expect("/a/b/f.txt", Some("old"));
+            expect("/c/b/f.txt", None);
+            std::fs::rename(served.path("a"), served.path("c")).unwrap();
+            expect("/a/b/f.txt", None);
+            expect("/c/b/f.txt", Some("old"));
+            std::fs::create_dir_all(served.path("a/b")).unwrap();
+            served.write("a/b/f.txt", format!("new {round}"));
+            expect("/a/b/f.txt", Some(&format!("new {round}")));
+            std::fs::remove_dir_all(served.path("a")).unwrap();
+            expect("/a/b/f.txt", None);
+            std::fs::rename(served.path("c"), served.path("a")).unwrap();
+        }
+    });
+}
+
+#[test]
+fn links_and_index_files_and_sidecars_are_followed_too() {
+    both_ways(|served, pass| {
+        for release in ["one", "two"] {
+            std::fs::create_dir(served.path(release)).unwrap();
+            served.write(&format!("{release}/index.html"), release);
+        }
+        symlink("one", served.path("current")).unwrap();
+        let mut client = served.connect();
+        pass();
+        assert_eq!(client.fetch("/current/").body, b"one");
+        symlink("two", served.path("next")).unwrap();
+        std::fs::rename(served.path("next"), served.path("current")).unwrap();
+        pass();
+        assert_eq!(client.fetch("/current/").body, b"two");
+        served.write("two/index.html", "changed behind the link");
+        pass();
+        assert_eq!(client.fetch("/current/").body, b"changed behind the link");
+
+        std::fs::hard_link(served.path("one/index.html"), served.path("twin.html")).unwrap();
+        pass();
+        assert_eq!(client.fetch("/twin.html").body, b"one");
+        served.write("one/index.html", "through the other name");
+        pass();
+        assert_eq!(client.fetch("/twin.html").body, b"through the other name");
+
+        let packed = "Accept-Encoding: br\r\n";
+        served.write("a.css", "plain");
+        pass();
+        let plain = client.request("GET", "/a.css", packed);
+        assert_eq!((plain.field("Content-Encoding"), plain.body.as_slice()), (None, b"plain".as_slice()));
+        assert_eq!(plain.field("Vary"), Some("Accept-Encoding"));
+        served.write("a.css.br", "packed");
+        pass();
+        let compressed = client.request("GET", "/a.css", packed);
+        assert_eq!(compressed.field("Content-Encoding"), Some("br"));
+        assert_eq!(compressed.body, b"packed");
+        assert_ne!(compressed.field("ETag"), plain.field("ETag"));
+        assert_eq!(client.fetch("/a.css").body, b"plain");
+        served.write("a.css", "newer than its sidecar");
+        pass();
+        assert_eq!(client.request("GET", "/a.css", packed).body, b"newer than its sidecar");
+    });
+}
+
+#[test]
+fn a_reload_follows_the_link_to_the_root_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    for release in ["one", "two"] {
+        std::fs::create_dir(folder.path().join(release)).unwrap();
+        std::fs::write(folder.path().join(release).join("index.html"), release).unwrap();
+    }
+    let link = folder.path().join("current");
+    symlink("one", &link).unwrap();
+    let served = Served::with(|settings| settings.sites[0].root = link.clone());
+    let mut client = served.connect();
+    assert_eq!(client.fetch("/").body, b"one");
+    std::fs::remove_file(&link).unwrap();
+    assert!(served.running.reload().is_err());
+    assert_eq!(client.fetch("/").body, b"one", "a reload that fails changes nothing");
+    symlink("two", &link).unwrap();
+    served.running.reload().unwrap();
+    assert_eq!(client.fetch("/").body, b"two");
+}
+
+#[test]
+fn more_names_than_the_cache_holds_are_served_all_the_same() {
+    let served = Served::limited(|limits| limits.cache_bytes_max = 100_000);
+    for number in 0..200 {
+        served.write(&format!("{number}"), format!("{number} ").repeat(2000));
+    }
+    let mut client = served.connect();
+    for round in 0..3 {
+        for number in 0..200 {
+            let body = client.fetch(&format!("/{number}")).body;
+            assert!(body == format!("{number} ").repeat(2000).as_bytes(), "round {round}");
+            assert_eq!(client.fetch(&format!("/none/{round}/{number}")).status, 404);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Bounds: who is turned away, who waits too long, and that others do not notice.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::client::{Client, Served, until};
+
+#[test]
+fn a_head_that_drips_is_answered_408() {
+    let served = Served::limited(|limits| limits.head_time_max = Duration::from_millis(300));
+    served.write("a.txt", "a");
+    let mut slow = served.connect();
+    slow.send("GET /a.txt HTTP/1.1\r\nHost: ");
+    let answer = slow.answer(false).unwrap();
+    assert_eq!((answer.status, answer.field("Connection")), (408, Some("close")));
+    assert!(slow.is_closed());
+    assert_eq!(served.running.metrics().snapshot().timeout_head, 1);
+}
+
+#[test]
+fn silence_ends_a_connection_before_and_after_a_request() {
+    let served = Served::limited(|limits| limits.idle_time_max = Duration::from_millis(300));
+    let mut silent = served.connect();
+    let mut once = served.connect();
+    assert_eq!(once.fetch("/").status, 404);
+    assert!(silent.is_closed());
+    assert!(once.is_closed());
+    until(&served, "both are counted", |counted| counted.timeout_idle == 2 && counted.connections() == 0);
+}
+
+#[test]
+fn a_body_that_does_not_come_ends_the_connection() {
+    let served = Served::limited(|limits| limits.body_time_max = Duration::from_millis(300));
+    let mut client = served.connect();
+    client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n12");
+    assert_eq!(client.answer(false).unwrap().status, 408);
+    assert!(client.is_closed());
+    assert_eq!(served.running.metrics().snapshot().timeout_body, 1);
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_cut() {
+    let served = Served::limited(|limits| limits.write_stall_max = Duration::from_millis(300));
+    served.write("large.bin", vec![1; 50_000_000]);
+    let mut client = served.connect();
+    client.send("GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\n");
+    until(&served, "the stall is noticed", |counted| counted.timeout_write == 1);
+    assert!(client.answer(false).is_none());
+}
+
+#[test]
+fn connections_are_bounded_for_an_address_and_in_total() {
+    let served = Served::limited(|limits| limits.connections_per_address_max = 3);
+    let mut kept: Vec<Client> = (0..3).map(|_| served.connect()).collect();
+    kept.iter_mut().for_each(|client| assert_eq!(client.fetch("/").status, 404));
+    let mut refused = served.connect();
+    assert_eq!(refused.answer(false).unwrap().status, 503);
+    until(&served, "the refusal is counted", |counted| counted.refused_address == 1);
+    kept.pop();
+    until(&served, "the place is free", |counted| counted.connections() == 2);
+    assert_eq!(served.fetch("/").status, 404);
+
+    let served = Served::limited(|limits| limits.connections_max = 1);
+    let mut only = served.connect();
+    assert_eq!(only.fetch("/").status, 404);
+    assert_eq!(served.connect().answer(false).unwrap().status, 503);
+    until(&served, "the refusal is counted", |counted| counted.refused_total == 1);
+}
+
+#[test]
+fn requests_of_an_address_are_bounded_when_asked_for() {
+    let served = Served::limited(|limits| {
+        limits.requests_per_address_per_second_max = 1;
+        limits.requests_per_address_burst = 10;
+    });
+    served.write("a.txt", "a");
+    let mut client = served.connect();
+    let statuses: Vec<u16> = (0..11).map(|_| client.fetch("/a.txt").status).collect();
+    assert_eq!(statuses[..10], [200; 10]);
+    assert_eq!(statuses[10], 503);
+    assert_eq!(served.running.metrics().snapshot().refused_rate, 1);
+}
+
+#[test]
+fn two_thousand_idle_connections_do_not_disturb() {
+    let served = Served::limited(|limits| limits.connections_per_address_max = 10_000);
+    served.write("a.txt", "a");
+    // Both ends are in this process.
+    let (now, max) = {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+        (limit.current.unwrap_or(u64::MAX), 5_000)
+    };
+    assert!(now >= max, "the server raises the limit on descriptors to the hard one; it is {now}");
+    let idle: Vec<TcpStream> = (0..2_000).map(|_| TcpStream::connect(served.address()).unwrap()).collect();
+    until(&served, "all are taken", |counted| counted.accepted == 2_000);
+    let mut client = served.connect();
+    for _ in 0..100 {
+        assert_eq!(client.fetch("/a.txt").body, b"a");
+    }
+    drop(idle);
+    until(&served, "all are gone", |counted| counted.connections() == 1);
+}

@@ -1,0 +1,10 @@
+//! The server over real sockets, with real files that change while they are served.
+#![expect(clippy::unwrap_used, reason = "in a test a broken assumption is a failure, helpers included")]
+
+mod client;
+mod files;
+mod limits;
+mod log;
+mod protocol;
+mod racing;
+mod stopping;
