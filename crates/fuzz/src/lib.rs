@@ -18,6 +18,7 @@ mod replies;
 mod secrecy;
 mod server;
 mod texts;
+mod web;
 mod wire;
 
 use std::fs;
@@ -41,7 +42,7 @@ pub struct Target {
 }
 
 /// All of them, by name.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 11] = [
     Target { name: "client", corpus: "corpus/client", input_bytes_max: 2048, run: client::run },
     Target { name: "commands", corpus: "corpus/commands", input_bytes_max: 1024, run: commands::run },
     Target {
@@ -50,9 +51,12 @@ pub const TARGETS: [Target; 8] = [
         input_bytes_max: 1024,
         run: configuration::run,
     },
+    Target { name: "date", corpus: "corpus/date", input_bytes_max: 128, run: web::date },
     Target { name: "frames", corpus: "corpus/frames", input_bytes_max: 2048, run: frames::run },
     Target { name: "journal", corpus: "corpus/journal", input_bytes_max: 2048, run: journal::run },
+    Target { name: "range", corpus: "corpus/range", input_bytes_max: 512, run: web::range },
     Target { name: "replies", corpus: "corpus/replies", input_bytes_max: 1024, run: replies::run },
+    Target { name: "request", corpus: "corpus/request", input_bytes_max: 2048, run: web::request },
     Target { name: "server", corpus: "corpus/server", input_bytes_max: 2048, run: server::run },
     Target { name: "texts", corpus: "corpus/texts", input_bytes_max: 512, run: texts::run },
 ];
