@@ -28,3 +28,4 @@ pub mod statistics;
 mod table;
 pub mod usage;
 mod verdict;
+pub mod web;
