@@ -16,7 +16,7 @@ use results::{Results, Sample};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
-    matrix: matrix::Options,
+    matrix: matrix::Rounds,
     /// Only this, several times if needed: CASE, PEER or CASE/PEER, such as withdraw-64x1/redis
     #[arg(long, value_name = "CASE/PEER")]
     only: Vec<Only<Case, Peer>>,

@@ -1,6 +1,6 @@
 //! Processes of ours: started in a group of their own, ended by process id, and never left behind.
 //!
-//! A dropped [`Owned`] ends its process. When this program is killed outright, the kernel ends what it started, since
+//! A dropped `Owned` ends its process. When this program is killed outright, the kernel ends what it started, since
 //! everything runs under `setpriv --pdeathsig` (util-linux).
 
 use std::ffi::OsStr;

@@ -13,9 +13,9 @@ use serde::de::DeserializeOwned;
 
 use crate::progress;
 
-/// What every matrix takes, beside the part of it that is wanted (`only`).
+/// How often and how long, and where it is kept: what every matrix takes beside the part of it that is wanted (`only`).
 #[derive(Clone, Debug, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct Rounds {
     /// Rounds over all cases and peers
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) rounds: u32,
@@ -63,7 +63,7 @@ pub(crate) fn runs<C: Copy + PartialEq, P: Copy + PartialEq>(
     all.filter(|(case, peer)| can(*peer, *case) && is_named(*case, *peer)).collect()
 }
 
-impl Options {
+impl Rounds {
     /// What an earlier run measured, or else what is measured now, and written where it was asked for.
     ///
     /// # Errors

@@ -22,10 +22,13 @@ use results::{Figure, Measured, Results, Sample};
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
     #[command(flatten)]
-    matrix: matrix::Options,
+    matrix: matrix::Rounds,
     /// Only this, several times if needed: CASE, PEER or CASE/PEER, such as 1k/nginx
     #[arg(long, value_name = "CASE/PEER")]
     only: Vec<Only<Case, Peer>>,
+    /// Processes, threads or event loops of every server; static-web-server always has a thread for each core
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
     /// Builds static-web-server 2 and 3 from crates.io, which takes minutes the first time; otherwise they are left out
     #[arg(long)]
     with_sws: bool,
@@ -49,7 +52,7 @@ fn measure(options: &Options) -> Result<Results> {
     let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |_, _| true);
     let stop = Stop::on_signals()?;
     let crates = if options.with_sws { Crates::Install } else { Crates::LeaveOut };
-    let peers = Peers::prepare(&wanted, crates, &options.matrix.place, stop)?;
+    let peers = Peers::prepare(&wanted, crates, options.workers, &options.matrix.place, stop)?;
     let is_done = |run: &&(Case, Peer)| !peers.is_left_out(run.0, run.1);
     let runs: Vec<(Case, Peer)> = wanted.iter().filter(is_done).copied().collect();
     ensure!(!runs.is_empty(), "nothing is left to measure: {}", peers.left_out().join("; "));
@@ -57,6 +60,7 @@ fn measure(options: &Options) -> Result<Results> {
     let mut results = Results {
         machine: Machine::read(),
         command: command_line(options),
+        workers: options.workers,
         versions: Peer::ALL
             .iter()
             .filter(takes_part)
@@ -87,6 +91,9 @@ fn told(sample: &Sample) -> String {
 
 /// How to do it again.
 fn command_line(options: &Options) -> String {
-    let line = options.matrix.command_line("web", &options.only);
+    let mut line = options.matrix.command_line("web", &options.only);
+    if options.workers != 2 {
+        line.push_str(&format!(" --workers {}", options.workers));
+    }
     if options.with_sws { format!("{line} --with-sws") } else { line }
 }

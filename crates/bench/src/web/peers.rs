@@ -1,6 +1,6 @@
 //! The web servers: what else could serve the same files, each tuned as its makers advise, on private ports and folders.
 //!
-//! Every run begins with a fresh server of [`WORKERS`] workers, which is warmed up by a short load of the same kind. Only
+//! Every run begins with a fresh server of as many workers as all others have, which is warmed up by a short load of the same kind. Only
 //! Switchboard writes an access log and counts requests, as it always does; the log is held against the requests that the
 //! load counted. Absent: peers that no Debian package or crate brings.
 
@@ -31,8 +31,6 @@ use crate::child::{self, Owned, Stop};
 use crate::packages::{self, Wanted};
 use crate::{cpu, usage};
 
-/// Workers of every server: processes, threads or event loops, as it calls them.
-const WORKERS: u16 = 2;
 /// Seconds of load before what is measured.
 const WARM_SECONDS: f64 = 0.5;
 
@@ -142,6 +140,8 @@ struct Start<'a> {
     folder: &'a Path,
     address: SocketAddr,
     is_tls: bool,
+    /// Processes, threads or event loops, as it calls them.
+    workers: u16,
 }
 
 /// The peers with their programs found; servers run only during a run.
@@ -152,6 +152,7 @@ pub struct Peers {
     switchboard: Option<switchboard::Program>,
     sws2: Option<PathBuf>,
     sws3: Option<PathBuf>,
+    workers: u16,
     left_out: Vec<LeftOut>,
     place: TempDir,
 }
@@ -175,11 +176,18 @@ pub enum Crates {
 }
 
 impl Peers {
-    /// Makes those ready that `wanted` names, below the folder `below`; installs packages when it may.
+    /// Makes those ready that `wanted` names, below the folder `below`, each to run with so many `workers`; installs packages
+    /// when it may.
     ///
     /// # Errors
     /// When a peer that is there cannot be made ready.
-    pub fn prepare(wanted: &[(Case, Peer)], crates: Crates, below: &Path, stop: Stop) -> Result<Self> {
+    pub fn prepare(
+        wanted: &[(Case, Peer)],
+        crates: Crates,
+        workers: u16,
+        below: &Path,
+        stop: Stop,
+    ) -> Result<Self> {
         let wants = |peer: Peer| wanted.iter().any(|(_, wanted)| *wanted == peer);
         let peers: Vec<Peer> = Peer::ALL.iter().copied().filter(|peer| wants(*peer)).collect();
         let cases: Vec<Case> =
@@ -215,7 +223,7 @@ impl Peers {
             left_out.extend(program.lacks(wanted));
             switchboard = Some(program);
         }
-        Ok(Self { stop, served, switchboard, sws2, sws3, left_out, place })
+        Ok(Self { stop, served, switchboard, sws2, sws3, workers, left_out, place })
     }
 
     /// Whether a run is left out.
@@ -265,7 +273,13 @@ impl Peers {
         // Workers that are no longer root have their temporary files here.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, child::free_port()?));
-        let start = Start { served: &self.served, folder: folder.path(), address, is_tls: case.is_tls() };
+        let start = Start {
+            served: &self.served,
+            folder: folder.path(),
+            address,
+            is_tls: case.is_tls(),
+            workers: self.workers,
+        };
         let log = folder.path().join("output");
         let (out, err) = child::log_file(&log)?;
         let mut command = self.command(peer, &start)?;

@@ -111,8 +111,10 @@ fn conditions(results: &Results) -> String {
     let versions: Vec<&str> = results.versions.iter().map(|(_, version)| version.as_str()).collect();
     let rounds = results.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
     format!(
-        "{}. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
+        "{}; {} {} for every server. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
         results.machine.in_words(),
+        results.workers,
+        if results.workers == 1 { "worker" } else { "workers" },
         versions.join(", "),
         if rounds == 1 { "round" } else { "rounds" },
     )

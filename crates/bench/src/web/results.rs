@@ -15,6 +15,8 @@ pub struct Results {
     pub machine: Machine,
     /// By which command.
     pub command: String,
+    /// Workers that every server was given.
+    pub workers: u16,
     /// Who took part, with versions.
     pub versions: Vec<(Peer, String)>,
     /// What did not take part, and why.
@@ -163,6 +165,7 @@ pub(super) mod tests {
                 date: "2026-01-02".into(),
             },
             command: "bench web".into(),
+            workers: 2,
             versions: vec![(Peer::Switchboard, "Switchboard 1".into()), (Peer::Nginx, "nginx 1".into())],
             skipped: vec!["Caddy: caddy is not installed".into()],
             samples: vec![

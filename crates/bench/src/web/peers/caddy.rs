@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{Start, WORKERS, first_line};
+use super::{Start, first_line};
 use crate::child::{self, Stop};
 
 pub(super) fn version(stop: &Stop) -> Result<String> {
@@ -22,7 +22,7 @@ pub(super) fn command(start: &Start<'_>) -> Result<Command> {
         command.env(variable, start.folder);
     }
     // Threads that run Go code at a time.
-    command.env("GOMAXPROCS", WORKERS.to_string());
+    command.env("GOMAXPROCS", start.workers.to_string());
     Ok(command)
 }
 

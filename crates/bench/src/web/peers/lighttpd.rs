@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{Start, WORKERS, first_line};
+use super::{Start, first_line};
 use crate::child::{self, Stop};
 
 pub(super) fn version(stop: &Stop) -> Result<String> {
@@ -35,7 +35,7 @@ server.bind = \"{address}\"
 server.port = {port}
 server.errorlog = \"{folder}/error.log\"
 server.upload-dirs = (\"{folder}\")
-server.max-worker = {WORKERS}
+server.max-worker = {workers}
 server.max-fds = 16384
 server.max-connections = 8000
 server.max-keep-alive-requests = 100000000
@@ -51,5 +51,6 @@ mimetype.assign = (\".txt\" => \"text/plain\", \"\" => \"application/octet-strea
         address = start.address.ip(),
         port = start.address.port(),
         folder = start.folder.display(),
+        workers = start.workers,
     )
 }

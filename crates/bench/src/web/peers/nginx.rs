@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use super::{Start, WORKERS, first_line};
+use super::{Start, first_line};
 use crate::child::{self, Stop};
 
 pub(super) fn version(stop: &Stop) -> Result<String> {
@@ -23,7 +23,7 @@ pub(super) fn command(start: &Start<'_>) -> Result<Command> {
 }
 
 fn configuration(start: &Start<'_>) -> String {
-    let (folder, address) = (start.folder.display(), start.address);
+    let (folder, address, workers) = (start.folder.display(), start.address, start.workers);
     let (root, certificate, key) =
         (start.served.root().display(), start.served.certificate(), start.served.key());
     let tls = format!(
@@ -34,7 +34,7 @@ fn configuration(start: &Start<'_>) -> String {
     let (tls, kind) = if start.is_tls { (tls.as_str(), " ssl http2") } else { ("", "") };
     let user = if xtask::install::is_root() { "user root;" } else { "" };
     format!(
-        "worker_processes {WORKERS}; daemon off; pid {folder}/pid; error_log {folder}/error.log error; {user}
+        "worker_processes {workers}; daemon off; pid {folder}/pid; error_log {folder}/error.log error; {user}
 worker_rlimit_nofile 20000;
 events {{ worker_connections 8192; use epoll; multi_accept on; }}
 http {{

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::{Case, LeftOut, Peer, Start, WORKERS};
+use super::{Case, LeftOut, Peer, Start};
 use crate::child::{self, Stop};
 use crate::server;
 
@@ -58,7 +58,7 @@ impl Program {
         } else {
             command.args(["--listen", &address]);
         }
-        command.args(["--workers", &WORKERS.to_string(), "--access-log"]).arg(start.folder.join(LOG));
+        command.args(["--workers", &start.workers.to_string(), "--access-log"]).arg(start.folder.join(LOG));
         command
     }
 }
