@@ -140,6 +140,7 @@ struct Start<'a> {
     folder: &'a Path,
     address: SocketAddr,
     is_tls: bool,
+    is_http2: bool,
     /// Processes, threads or event loops, as it calls them.
     workers: u16,
 }
@@ -278,6 +279,7 @@ impl Peers {
             folder: folder.path(),
             address,
             is_tls: case.is_tls(),
+            is_http2: case == Case::Http2,
             workers: self.workers,
         };
         let log = folder.path().join("output");

@@ -67,7 +67,8 @@ pub(super) fn cached(program: &Path, start: &Start<'_>) -> Result<Command> {
     let mut command = shared(program, start);
     command.arg("--config-file").arg(file);
     if start.is_tls {
-        command.args(["--tls", "true", "--http2", "true"]);
+        // With HTTP/2 it speaks nothing else, even where ALPN chose HTTP/1.1.
+        command.args(["--tls", "true", "--http2", if start.is_http2 { "true" } else { "false" }]);
         command.arg("--tls-cert").arg(start.served.certificate());
         command.arg("--tls-key").arg(start.served.key());
     }
