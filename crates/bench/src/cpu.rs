@@ -1,23 +1,34 @@
 //! CPU time of a process, its threads and its children: the steadiest figure on a shared machine.
 
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// CPU time of the process tree below `pid` so far, from `/proc/PID/task/*/schedstat` (nanoseconds on a core, the first
 /// field; proc(5)). Threads and processes that have ended are not in it.
 #[must_use]
 pub fn spent(pid: u32) -> Duration {
-    let mut tree = vec![pid];
-    let mut nanoseconds = 0;
-    while let Some(pid) = tree.pop() {
-        let Ok(tasks) = fs::read_dir(format!("/proc/{pid}/task")) else { continue };
-        for task in tasks.flatten() {
-            nanoseconds += first_number(&task.path().join("schedstat"));
-            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            tree.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-        }
+    let tasks = tree(pid).into_iter().flat_map(tasks);
+    Duration::from_nanos(tasks.map(|task| first_number(&task.join("schedstat"))).sum())
+}
+
+/// A process and all that descend from it (`/proc/PID/task/*/children`; proc(5)).
+#[must_use]
+pub fn tree(pid: u32) -> Vec<u32> {
+    let mut found = vec![pid];
+    let mut looked_at = 0;
+    while let Some(pid) = found.get(looked_at) {
+        let children = tasks(*pid).into_iter().map(|task| fs::read_to_string(task.join("children")));
+        let children: String = children.map(Result::unwrap_or_default).collect();
+        found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        looked_at += 1;
     }
-    Duration::from_nanos(nanoseconds)
+    found
+}
+
+fn tasks(pid: u32) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
+    entries.flatten().map(|task| task.path()).collect()
 }
 
 /// CPU time of the children of `pid` that have ended and were waited for, and of theirs (`cutime` and `cstime` of

@@ -3,14 +3,19 @@
 //! Absent: a verdict that a test could trust; these machines are shared, so every figure stands beside a peer's.
 
 pub mod calls;
+mod chart;
+pub mod child;
 pub mod cpu;
+mod document;
 pub mod figure;
 pub mod latency;
 pub mod ledger;
 pub mod load;
 pub mod machine;
+mod matrix;
 pub mod memory;
 mod numbers;
+mod packages;
 pub mod peers;
 pub mod progress;
 pub mod report;
@@ -20,4 +25,7 @@ pub mod soak;
 pub mod solo;
 pub mod start;
 pub mod statistics;
+mod table;
 pub mod usage;
+mod verdict;
+pub mod web;

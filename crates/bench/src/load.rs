@@ -23,6 +23,7 @@ pub use wire::Target;
 pub use work::{ACCOUNTS, Accounts, FILLED_MINOR, Work};
 
 use caller::Caller;
+pub(crate) use wire::Wire;
 
 /// Longest wait for the server to say anything, in seconds.
 const SILENCE_SECONDS_MAX: u64 = 20;

@@ -59,6 +59,17 @@ impl Machine {
     }
 }
 
+impl Machine {
+    /// As the beginning of a sentence.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        format!(
+            "Measured {} on {} cores of {}, {} GiB, Linux {}, load and server sharing the cores",
+            self.date, self.cores, self.cpu, self.memory_gib, self.kernel
+        )
+    }
+}
+
 impl Probe {
     /// Measures, in the folder `place`.
     ///

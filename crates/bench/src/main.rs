@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use bench::peers::textbook;
-use bench::{calls, latency, memory, restart, soak, solo};
+use bench::{calls, latency, memory, restart, soak, solo, web};
 
 /// Measures Switchboard beside its peers on this machine.
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ struct Arguments {
 enum What {
     /// Every case on Switchboard and its peers, alternating, with the work verified: tables, charts, BENCHMARKS.md
     Calls(calls::Options),
+    /// Files served beside lighttpd, nginx, Caddy and static-web-server, alternating, every byte verified
+    Web(web::Options),
     /// The process in which the textbook table runs
     #[command(hide = true)]
     Textbook(textbook::Options),
@@ -36,6 +38,7 @@ enum What {
 fn main() -> Result<()> {
     match Arguments::parse().what {
         What::Calls(options) => calls::run(&options),
+        What::Web(options) => web::run(&options),
         What::Textbook(options) => textbook::run_child(&options),
         What::Load(options) => options.run(),
         What::Latency(options) => options.run(),

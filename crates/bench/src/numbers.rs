@@ -1,5 +1,7 @@
 //! How numbers are written: as many digits as a measurement is worth.
 
+use crate::statistics::Summary;
+
 /// A count, with commas between thousands: `1,234,567`.
 pub(crate) fn whole(count: f64) -> String {
     with_commas(&format!("{count:.0}"))
@@ -26,6 +28,18 @@ pub(crate) fn significant(value: f64) -> String {
     }
     let unit = 10_f64.powf(magnitude - 2.0);
     with_commas(&format!("{:.0}", (value / unit).round() * unit))
+}
+
+/// The median, and the extremes where they differ.
+pub(crate) fn interval(summary: Summary) -> String {
+    let (median, min, max) =
+        (significant(summary.median), significant(summary.min), significant(summary.max));
+    if min == max { median } else { format!("{median} ({min} to {max})") }
+}
+
+/// Microseconds.
+pub(crate) fn micros(summary: Summary) -> String {
+    format!("{} µs", interval(summary))
 }
 
 fn with_commas(digits: &str) -> String {

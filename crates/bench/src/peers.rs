@@ -7,9 +7,7 @@
 //! Absent: peers that no Debian package or crate brings.
 
 mod books;
-mod child;
 mod mariadb;
-mod packages;
 mod postgres;
 mod redis;
 mod switchboard;
@@ -25,13 +23,24 @@ use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+pub use crate::child::Stop;
 pub use books::Books;
-pub use child::Stop;
 
 use crate::calls::case::{Case, Task};
+use crate::packages::{self, Wanted};
 
 /// Seconds of load before what is measured.
 const WARM_SECONDS: f64 = 0.5;
+const MARIADB: &[Peer] = &[Peer::MariaDb, Peer::MariaDbBinlog];
+/// Servers, and the load tools that are usual for them.
+const PACKAGES: &[Wanted<Peer>] = &[
+    Wanted::program("mariadb-server", "mariadbd", "bench calls: MariaDB", MARIADB),
+    Wanted::program("sysbench", "sysbench", "bench calls: the load on MariaDB", MARIADB),
+    Wanted::program("redis-server", "redis-server", "bench calls: Redis", &[Peer::Redis]),
+    Wanted::program("redis-tools", "redis-benchmark", "bench calls: the load on Redis", &[Peer::Redis]),
+];
+/// Its programs lie in a folder named after the version, off PATH.
+const POSTGRES_PACKAGE: &str = "postgresql";
 
 /// Who is measured. The order is that of the report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -175,7 +184,9 @@ impl Peers {
     /// # Errors
     /// When a peer that is there cannot be made ready.
     pub fn prepare(wanted: &[Peer], below: &Path, stop: Stop) -> Result<Self> {
-        let skipped = packages::provide(wanted)?;
+        let skipped = packages::provide(PACKAGES, wanted, |peer| {
+            (peer == Peer::Postgres && postgres::programs().is_none()).then_some(POSTGRES_PACKAGE)
+        })?;
         // Other users may pass: PostgreSQL refuses to run as root.
         let open = std::fs::Permissions::from_mode(0o755);
         let place = tempfile::Builder::new().prefix("bench-").permissions(open).tempdir_in(below)?;

@@ -2,30 +2,23 @@
 //!
 //! Promised: every figure and verdict is computed from the measurements at hand, none is typed.
 
-mod chart;
 mod goals;
-mod table;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::calls::case::{Case, MATRIX, Task};
 use crate::calls::results::{Figure, Results};
-use crate::numbers::significant;
+use crate::chart::{Chart, Group, Row, Shade};
+use crate::document::{self, CHARTS};
+use crate::numbers::{interval, micros};
 use crate::peers::Peer;
 use crate::statistics::Summary;
-use goals::{Bound, Verdict};
-use table::Table;
+use crate::table::Table;
+use crate::verdict;
 
-/// The document, and what surrounds the part that is written here.
-const DOCUMENT: &str = "BENCHMARKS.md";
-const BEGIN: &str = "<!-- calls -->";
-const END: &str = "<!-- /calls -->";
-/// Where the charts stand.
-const CHARTS: &str = "docs/benchmarks";
 /// Kinds of calls, each with a heading, a chart and tables.
 const TASKS: &[(Task, &str, &str)] = &[
     (Task::Withdraw, "Withdrawals from 1000 accounts", "calls-withdraw.svg"),
@@ -44,7 +37,7 @@ pub fn text(results: &Results) -> String {
     }
     let verdicts = goals::verdicts(results);
     if !verdicts.is_empty() {
-        let _infallible = writeln!(text, "Goals\n{}", goals_table(&verdicts).text());
+        let _infallible = writeln!(text, "Goals\n{}", verdict::table(&verdicts).text());
     }
     for skipped in &results.skipped {
         let _infallible = writeln!(text, "left out: {skipped}");
@@ -57,24 +50,33 @@ pub fn text(results: &Results) -> String {
 /// # Errors
 /// When a file cannot be written, or the document has lost its marks.
 pub fn write(results: &Results, root: &Path) -> Result<()> {
-    let charts = root.join(CHARTS);
-    fs::create_dir_all(&charts)?;
-    for (task, title, file) in TASKS {
-        if let Some(svg) = chart::draw(results, *task, title) {
-            fs::write(charts.join(file), svg).with_context(|| format!("cannot write {CHARTS}/{file}"))?;
-        }
-    }
-    let path = root.join(DOCUMENT);
-    let document = fs::read_to_string(&path).with_context(|| format!("cannot read {DOCUMENT}"))?;
-    let replaced = replace(&document, &markdown(results))?;
-    fs::write(&path, replaced).with_context(|| format!("cannot write {DOCUMENT}"))
+    let charts: Vec<_> =
+        TASKS.iter().map(|(task, title, file)| (*file, chart(results, *task, title).draw())).collect();
+    document::write(root, "calls", &markdown(results), &charts)
 }
 
-fn replace(document: &str, part: &str) -> Result<String> {
-    let lost = || format!("{DOCUMENT} needs a line {BEGIN} and below it a line {END}");
-    let (before, rest) = document.split_once(BEGIN).with_context(lost)?;
-    let (_, after) = rest.split_once(END).with_context(lost)?;
-    Ok(format!("{before}{BEGIN}\n{part}{END}{after}"))
+fn chart(results: &Results, task: Task, title: &str) -> Chart {
+    let of_task = measured(results).filter(|case| case.task == task);
+    let group = |case: Case| Group {
+        title: case.load(),
+        rows: Peer::ALL.iter().filter_map(|peer| row(results, case, *peer)).collect(),
+    };
+    Chart {
+        title: title.to_owned(),
+        panels: ["calls per second: longer is better", "server CPU per call in µs: shorter is better"],
+        groups: of_task.map(group).collect(),
+    }
+}
+
+fn row(results: &Results, case: Case, peer: Peer) -> Option<Row> {
+    let rate = results.summary(case, peer, Figure::Rate)?;
+    let cpu = results.summary(case, peer, Figure::Cpu)?;
+    let shade = match peer {
+        Peer::Switchboard => Shade::Ours,
+        Peer::SwitchboardTls => Shade::OursTls,
+        Peer::Redis | Peer::Postgres | Peer::MariaDb | Peer::MariaDbBinlog | Peer::Textbook => Shade::Others,
+    };
+    Some(Row { title: peer.title(), shade, figures: [rate, cpu] })
 }
 
 fn markdown(results: &Results) -> String {
@@ -84,7 +86,7 @@ fn markdown(results: &Results) -> String {
     }
     let verdicts = goals::verdicts(results);
     if !verdicts.is_empty() {
-        let _infallible = write!(text, "\n### Goals\n\n{}", goals_table(&verdicts).markdown());
+        let _infallible = write!(text, "\n### Goals\n\n{}", verdict::table(&verdicts).markdown());
     }
     for (task, title, file) in TASKS {
         let mut cases = measured(results).filter(|case| case.task == *task).peekable();
@@ -106,19 +108,13 @@ fn measured(results: &Results) -> impl Iterator<Item = Case> {
 
 /// Machine, day, versions and rounds in a paragraph.
 fn conditions(results: &Results) -> String {
-    let machine = &results.machine;
     let mut versions: Vec<&str> = results.versions.iter().map(|(_, version)| version.as_str()).collect();
     versions.dedup();
     let syncs = Summary::of(results.probes.iter().map(|probe| probe.fdatasync_us));
     let rounds = results.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
     format!(
-        "Measured {} on {} cores of {}, {} GiB, Linux {}, load and server sharing the cores; fdatasync of 4 KiB {}. \
-         {}. {rounds} {}, peers taking turns: median (lowest to highest).",
-        machine.date,
-        machine.cores,
-        machine.cpu,
-        machine.memory_gib,
-        machine.kernel,
+        "{}; fdatasync of 4 KiB {}. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
+        results.machine.in_words(),
         syncs.map_or_else(|| "unknown".to_owned(), micros),
         versions.join(", "),
         if rounds == 1 { "round" } else { "rounds" },
@@ -144,44 +140,11 @@ fn figures(results: &Results, case: Case) -> Table {
     table
 }
 
-fn goals_table(verdicts: &[Verdict]) -> Table {
-    let mut table = Table::new(&["goal", "wanted", "measured", ""]);
-    for verdict in verdicts {
-        let times = if verdict.goal.is_times() { " x" } else { "" };
-        let wanted = match verdict.goal.bound {
-            Bound::AtLeast(bound) => format!("at least {}{times}", significant(bound)),
-            Bound::AtMost(bound) => format!("at most {}{times}", significant(bound)),
-        };
-        let measured = format!("{}{times}", interval(verdict.measured));
-        let reached = if verdict.is_reached { "reached" } else { "**not reached**" };
-        table.push([verdict.goal.title(), wanted, measured, reached.to_owned()]);
-    }
-    table
-}
-
-fn interval(summary: Summary) -> String {
-    let (median, min, max) =
-        (significant(summary.median), significant(summary.min), significant(summary.max));
-    if min == max { median } else { format!("{median} ({min} to {max})") }
-}
-
-fn micros(summary: Summary) -> String {
-    format!("{} µs", interval(summary))
-}
-
 #[cfg(test)]
 mod tests {
     use super::goals::GOALS;
     use super::*;
     use crate::calls::results::tests::two_rounds;
-
-    #[test]
-    fn the_part_between_the_marks_is_replaced_and_nothing_else() {
-        let document = format!("# Title\n{BEGIN}\nold\n{END}\nbelow\n");
-        assert_eq!(replace(&document, "new\n").unwrap(), format!("# Title\n{BEGIN}\nnew\n{END}\nbelow\n"));
-        let told = replace("# Title\n", "new").unwrap_err().to_string();
-        assert!(told.contains(BEGIN) && told.contains(END), "{told}");
-    }
 
     #[test]
     fn every_case_of_the_matrix_belongs_to_a_heading() {
@@ -201,13 +164,9 @@ mod tests {
     }
 
     #[test]
-    fn writing_replaces_the_part_and_draws_what_was_measured() {
-        let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join(DOCUMENT), format!("{BEGIN}\n{END}\n")).unwrap();
-        write(&two_rounds(), root.path()).unwrap();
-        let document = fs::read_to_string(root.path().join(DOCUMENT)).unwrap();
-        assert!(document.contains("| Redis"), "{document}");
-        assert!(root.path().join(CHARTS).join("calls-withdraw.svg").is_file());
-        assert!(!root.path().join(CHARTS).join("calls-hot.svg").exists());
+    fn what_was_measured_is_drawn_and_nothing_else() {
+        let svg = chart(&two_rounds(), Task::Withdraw, "Withdrawals").draw().unwrap();
+        assert!(svg.contains(">60,000<") && svg.contains("Redis"), "{svg}");
+        assert_eq!(chart(&two_rounds(), Task::Balance, "Reads").draw(), None);
     }
 }

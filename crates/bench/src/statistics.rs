@@ -36,6 +36,15 @@ impl Summary {
     }
 }
 
+/// How many times as large `ours` is as `theirs`, made within each round: pairs of a round and what was measured in it.
+#[must_use]
+pub fn ratio(ours: &[(u32, f64)], theirs: &[(u32, f64)]) -> Option<Summary> {
+    Summary::of(ours.iter().filter_map(|(round, own)| {
+        let (_, other) = theirs.iter().find(|(of, _)| of == round)?;
+        Some(own / other)
+    }))
+}
+
 /// The middle one of some measurements; not a number when there are none.
 #[must_use]
 pub fn median(measurements: &[f64]) -> f64 {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::cpu;
+
 /// How long a server may take to notice that its peers have gone.
 const CLOSED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -50,6 +52,14 @@ impl Usage {
             threads: count("task")?,
         })
     }
+}
+
+/// Proportional set of a process and all that descend from it, in bytes.
+///
+/// # Errors
+/// When it has ended, or is another user's.
+pub fn pss_of_tree(pid: u32) -> Result<u64> {
+    cpu::tree(pid).into_iter().map(|pid| Ok(Usage::of(pid)?.pss)).sum()
 }
 
 /// What a process occupies once it has no more sockets than `before`: it has noticed that its peers have gone.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::case::Case;
 use crate::machine::{Machine, Probe};
 use crate::peers::{Peer, Ran};
-use crate::statistics::Summary;
+use crate::statistics::{self, Summary};
 
 /// Everything that was measured, and where.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -93,10 +93,10 @@ impl Results {
     /// How many times as large a figure is for `ours` as for `theirs`, made within each round.
     #[must_use]
     pub fn ratio(&self, figure: Figure, ours: (Case, Peer), theirs: (Case, Peer)) -> Option<Summary> {
-        Summary::of(self.of(ours.0, ours.1).filter_map(|own| {
-            let other = self.of(theirs.0, theirs.1).find(|other| other.round == own.round)?;
-            Some(own.figure(figure) / other.figure(figure))
-        }))
+        let of = |(case, peer)| -> Vec<(u32, f64)> {
+            self.of(case, peer).map(|sample| (sample.round, sample.figure(figure))).collect()
+        };
+        statistics::ratio(&of(ours), &of(theirs))
     }
 
     fn of(&self, case: Case, peer: Peer) -> impl Iterator<Item = &Sample> {

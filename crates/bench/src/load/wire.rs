@@ -22,7 +22,7 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// One connection's stream.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     tcp: TcpStream,
     tls: Option<Box<ClientConnection>>,
     /// Bytes that the socket has not taken.
@@ -62,15 +62,20 @@ impl Wire {
                 Some(Box::new(tls))
             }
         };
-        Ok(Self { tcp, tls, out: Vec::new() })
+        Ok(Self::over(tcp, tls))
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
+    /// Over a connection; a handshake that is not complete goes on as bytes are sent and received.
+    pub(crate) fn over(tcp: TcpStream, tls: Option<Box<ClientConnection>>) -> Self {
+        Self { tcp, tls, out: Vec::new() }
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
         &self.tcp
     }
 
     /// Sends what it can of `plain`, and of what was left over.
-    pub(super) fn send(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn send(&mut self, plain: &mut Vec<u8>) -> io::Result<()> {
         match &mut self.tls {
             None if self.out.is_empty() => std::mem::swap(&mut self.out, plain),
             None => self.out.append(plain),
@@ -94,7 +99,7 @@ impl Wire {
     }
 
     /// Hands received bytes to `take`; false when there are none now.
-    pub(super) fn receive(&mut self, scratch: &mut Vec<u8>, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
+    pub(crate) fn receive(&mut self, scratch: &mut Vec<u8>, mut take: impl FnMut(&[u8])) -> io::Result<bool> {
         scratch.resize(READ_BYTES, 0);
         let count = match self.tcp.read(scratch) {
             Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),

@@ -12,8 +12,8 @@ use crate::calls::case::Case;
 use crate::cpu;
 
 use super::books::Books;
-use super::child::{self, Owned, Stop};
 use super::{Ran, WARM_SECONDS, whole_seconds};
+use crate::child::{self, Owned, Stop};
 use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCHEMA: &str = include_str!("mariadb.sql");

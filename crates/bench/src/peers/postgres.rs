@@ -13,8 +13,8 @@ use crate::calls::case::{Case, Task};
 use crate::cpu;
 
 use super::books::Books;
-use super::child::{self, Owned, Stop, Tool};
 use super::{Ran, WARM_SECONDS, whole_seconds};
+use crate::child::{self, Owned, Stop, Tool};
 use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 /// Debian keeps the programs of each version in `VERSION/bin` below.

@@ -12,8 +12,8 @@ use crate::calls::case::{Case, Task};
 use crate::cpu;
 
 use super::books::Books;
-use super::child::{self, Owned, Stop};
 use super::{Ran, WARM_SECONDS};
+use crate::child::{self, Owned, Stop};
 use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCRIPT: &str = include_str!("redis.lua");

@@ -13,8 +13,8 @@ use crate::load::{ACCOUNTS, FILLED_MINOR, Load, Pace};
 use crate::server::{self, Server};
 
 use super::books::Books;
-use super::child::{self, Stop};
 use super::{Ran, WARM_SECONDS};
+use crate::child::{self, Stop};
 
 /// How calls travel.
 #[derive(Clone, Copy, Debug)]

@@ -15,8 +15,8 @@ use crate::calls::case::Case;
 use crate::cpu;
 
 use super::books::Books;
-use super::child::{self, Stop};
 use super::{Ran, WARM_SECONDS};
+use crate::child::{self, Stop};
 use crate::load::{ACCOUNTS, FILLED_MINOR};
 
 const SCHEMA: &str = "

@@ -1,10 +1,11 @@
-//! The goals, beside what was measured. A goal is reached when the median is within its bound.
+//! The goals, beside what was measured.
 
 use crate::calls::case::{Case, Task};
 use crate::calls::results::{Figure, Results};
 use crate::numbers::significant;
 use crate::peers::Peer;
 use crate::statistics::Summary;
+use crate::verdict::{Bound, Verdict};
 
 /// What a figure of ours is held against.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -19,13 +20,6 @@ pub(super) enum Against {
     Nothing,
 }
 
-/// The edge of a goal.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
-}
-
 /// What is to be reached.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Goal {
@@ -34,14 +28,6 @@ pub(super) struct Goal {
     pub(super) figure: Figure,
     pub(super) against: Against,
     pub(super) bound: Bound,
-}
-
-/// A goal and what became of it.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Verdict {
-    pub(super) goal: Goal,
-    pub(super) measured: Summary,
-    pub(super) is_reached: bool,
 }
 
 const SHALLOW: Case = Case::new(Task::Withdraw, 64, 1);
@@ -111,18 +97,14 @@ impl Goal {
             }
             Against::Nothing => results.summary(self.case, self.ours, self.figure),
         }?;
-        let is_reached = match self.bound {
-            Bound::AtLeast(bound) => measured.median >= bound,
-            Bound::AtMost(bound) => measured.median <= bound,
-        };
-        Some(Verdict { goal: *self, measured, is_reached })
+        Some(Verdict::new(self.title(), self.unit(), self.bound, measured))
     }
 
-    /// Whether it is about how many times as large, not how large.
-    pub(super) fn is_times(&self) -> bool {
+    /// Behind the numbers: how many times as large, unless the figure itself counts.
+    fn unit(&self) -> &'static str {
         match self.against {
-            Against::Peer(_) | Against::Case(_) | Against::ByHand { .. } => true,
-            Against::Nothing => false,
+            Against::Peer(_) | Against::Case(_) | Against::ByHand { .. } => " x",
+            Against::Nothing => "",
         }
     }
 
@@ -153,13 +135,13 @@ mod tests {
         let verdicts_before = verdicts(&results);
         // 64 connections, plain, over Redis: rate and CPU.
         assert_eq!(verdicts_before.len(), 2);
-        assert!(verdicts_before.iter().all(|verdict| verdict.is_reached));
+        assert!(verdicts_before.iter().all(|verdict| verdict.is_reached()));
         for sample in &mut results.samples {
             if sample.peer == Peer::Redis {
                 sample.calls *= 2;
             }
         }
-        let reached: Vec<bool> = verdicts(&results).iter().map(|verdict| verdict.is_reached).collect();
+        let reached: Vec<bool> = verdicts(&results).iter().map(|verdict| verdict.is_reached()).collect();
         assert_eq!(reached, [false, false]);
     }
 

@@ -1,6 +1,6 @@
 //! Processes of ours: started in a group of their own, ended by process id, and never left behind.
 //!
-//! A dropped [`Owned`] ends its process. When this program is killed outright, the kernel ends what it started, since
+//! A dropped `Owned` ends its process. When this program is killed outright, the kernel ends what it started, since
 //! everything runs under `setpriv --pdeathsig` (util-linux).
 
 use std::ffi::OsStr;
@@ -59,7 +59,7 @@ impl Stop {
         clippy::disallowed_methods,
         reason = "a driver waits for processes of others, which cannot call back"
     )]
-    pub(super) fn wait_until(
+    pub(crate) fn wait_until(
         &self,
         seconds_max: u64,
         what: &str,
@@ -76,12 +76,12 @@ impl Stop {
 }
 
 /// A command that ends with this program.
-pub(super) fn guarded(program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn guarded(program: impl AsRef<OsStr>) -> Command {
     guarded_by("KILL", program)
 }
 
 /// A command that gets `signal` when this program dies.
-pub(super) fn guarded_by(signal: &str, program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn guarded_by(signal: &str, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     // A group of its own: an interrupt from the terminal is for this program, which then ends the others in order.
     command.args(["--pdeathsig", signal, "--"]).arg(program).process_group(0).stdin(Stdio::null());
@@ -90,7 +90,7 @@ pub(super) fn guarded_by(signal: &str, program: impl AsRef<OsStr>) -> Command {
 
 /// A process of ours.
 #[derive(Debug)]
-pub(super) struct Owned {
+pub(crate) struct Owned {
     child: Child,
     name: String,
     ends_on: Signal,
@@ -98,22 +98,22 @@ pub(super) struct Owned {
 
 impl Owned {
     /// Starts it; `ends_on` asks it to end.
-    pub(super) fn start(name: &str, command: &mut Command, ends_on: Signal) -> Result<Self> {
+    pub(crate) fn start(name: &str, command: &mut Command, ends_on: Signal) -> Result<Self> {
         let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { child, name: name.to_owned(), ends_on })
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
     /// How it ended, if it did.
-    pub(super) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
 
     /// Waits until `is_ready`; what it wrote to `log` says why when it ended instead.
-    pub(super) fn wait_ready(
+    pub(crate) fn wait_ready(
         &mut self,
         stop: &Stop,
         log: &Path,
@@ -130,7 +130,7 @@ impl Owned {
     }
 
     /// Asks it to end and waits until it has.
-    pub(super) fn end(mut self, stop: &Stop) -> Result<()> {
+    pub(crate) fn end(mut self, stop: &Stop) -> Result<()> {
         kill_process(Pid::from_child(&self.child), self.ends_on)?;
         let name = self.name.clone();
         stop.wait_until(SERVER_SECONDS_MAX, &format!("the end of {name}"), || Ok(self.ended()?.is_some()))
@@ -156,14 +156,14 @@ impl Drop for Owned {
 
 /// A load tool or another program that runs to its end and prints something.
 #[derive(Debug)]
-pub(super) struct Tool {
+pub(crate) struct Tool {
     owned: Owned,
     output: tempfile::NamedTempFile,
 }
 
 impl Tool {
     /// Starts it. What it prints, warnings included, goes into a file, so that it never waits for a reader.
-    pub(super) fn start(name: &str, command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(name: &str, command: &mut Command) -> Result<Self> {
         let output = tempfile::NamedTempFile::new()?;
         let written = output.reopen()?;
         command.stdout(written.try_clone()?).stderr(written);
@@ -171,7 +171,7 @@ impl Tool {
     }
 
     /// Fails when it has ended.
-    pub(super) fn ensure_running(&mut self) -> Result<()> {
+    pub(crate) fn ensure_running(&mut self) -> Result<()> {
         if let Some(status) = self.owned.ended()? {
             bail!("{} ended early with {status}: {}", self.owned.name, self.printed());
         }
@@ -179,7 +179,7 @@ impl Tool {
     }
 
     /// Waits for its end; returns what it printed.
-    pub(super) fn finish(mut self, stop: &Stop) -> Result<String> {
+    pub(crate) fn finish(mut self, stop: &Stop) -> Result<String> {
         let mut status = None;
         let name = self.owned.name.clone();
         stop.wait_until(TOOL_SECONDS_MAX, &name, || {
@@ -198,18 +198,18 @@ impl Tool {
 }
 
 /// Runs a program to its end; returns what it printed.
-pub(super) fn run(stop: &Stop, name: &str, command: &mut Command) -> Result<String> {
+pub(crate) fn run(stop: &Stop, name: &str, command: &mut Command) -> Result<String> {
     Tool::start(name, command)?.finish(stop)
 }
 
 /// A file for what a server says.
-pub(super) fn log_file(path: &Path) -> Result<(Stdio, Stdio)> {
+pub(crate) fn log_file(path: &Path) -> Result<(Stdio, Stdio)> {
     let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     Ok((file.try_clone()?.into(), file.into()))
 }
 
 /// A loopback port that is free now.
-pub(super) fn free_port() -> Result<u16> {
+pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -4,21 +4,21 @@ use std::fmt::Write as _;
 
 /// Columns with a heading each; all but the first hold figures and are set to the right in Markdown.
 #[derive(Clone, Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     heading: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(super) fn new(heading: &[&str]) -> Self {
+    pub(crate) fn new(heading: &[&str]) -> Self {
         Self { heading: heading.iter().map(ToString::to_string).collect(), rows: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, row: impl Into<Vec<String>>) {
+    pub(crate) fn push(&mut self, row: impl Into<Vec<String>>) {
         self.rows.push(row.into());
     }
 
-    pub(super) fn markdown(&self) -> String {
+    pub(crate) fn markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let rule = format!("|---|{}\n", "--:|".repeat(self.heading.len().saturating_sub(1)));
         let rows: String = self.rows.iter().map(|row| line(row)).collect();
@@ -26,7 +26,7 @@ impl Table {
     }
 
     /// Without Markdown's marks of strong words.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let plain = |cell: &String| cell.replace("**", "");
         let lines: Vec<Vec<String>> = std::iter::once(&self.heading)
             .chain(&self.rows)
