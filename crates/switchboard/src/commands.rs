@@ -53,7 +53,9 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         }
         Command::Lab(experiment) => lab::run(&screen, services, &experiment),
         Command::Get(arguments) => get::run(&screen, &arguments),
-        Command::Web(arguments) => web::run(&screen, &arguments),
+        Command::Web(arguments) => {
+            client_command(cli.global, &screen, services, |on| web::run(on, &arguments))
+        }
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())

@@ -3,7 +3,7 @@
 //! follows from that table.
 //!
 //! ```text
-//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default      ──▶ Values ──▶ Listen, Limits, Store, Log, Client
+//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default      ──▶ Values ──▶ Listen, Limits, Store, Log, Client, Web
 //! ```
 //!
 //! An unknown key is an error that names the key, the place and the nearest known key. Absent: secrets; no setting holds
@@ -14,6 +14,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod store;
+pub mod web;
 
 mod environment;
 mod error;
@@ -29,14 +30,15 @@ pub use limits::Limits;
 pub use listen::Listen;
 pub use log::Log;
 pub use store::Store;
-pub use value::{Origin, Setting, Value, Values};
+pub use value::{Origin, Setting, Table, Value, Values};
+pub use web::Web;
 
 /// The name of the file in the data folder.
 pub const FILE_NAME: &str = "switchboard.toml";
 
 /// Every setting there is, section by section.
-const SECTIONS: [&[Setting]; 5] =
-    [listen::SETTINGS, limits::SETTINGS, store::SETTINGS, log::SETTINGS, client::SETTINGS];
+const SECTIONS: [&[Setting]; 6] =
+    [listen::SETTINGS, limits::SETTINGS, store::SETTINGS, log::SETTINGS, client::SETTINGS, web::SETTINGS];
 
 /// What applies, each section in its own type.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub struct Config {
     pub log: Log,
     /// Which servers the command line speaks to, and whom it believes.
     pub client: Client,
+    /// What `switchboard web` serves.
+    pub web: Web,
     /// The same as values with their origins.
     pub values: Values,
 }
@@ -105,6 +109,7 @@ impl Config {
             store: Store::from_values(&values),
             log: Log::from_values(&values)?,
             client: Client::from_values(&values)?,
+            web: Web::from_values(&values)?,
             values,
         })
     }
@@ -113,6 +118,13 @@ impl Config {
 /// Every setting there is.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.into_iter().flatten()
+}
+
+/// What the setting `key` means; also one of a table `[[web.site]]`.
+#[must_use]
+pub fn meaning(key: &str) -> &'static str {
+    let known = settings().chain(web::SITE_SETTINGS).find(|setting| setting.key == key);
+    known.map_or("", |setting| setting.meaning)
 }
 
 /// The file that would be read for the data folder `data`.

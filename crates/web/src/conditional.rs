@@ -46,6 +46,15 @@ impl EntityTag {
         Self(format!("\"{inode:x}-{len:x}-{modified_ns:x}{suffix}\"").into())
     }
 
+    /// The tag of what this server makes itself from the file whose tag this is.
+    #[must_use]
+    pub fn of_compressed(&self, coding: Coding) -> Self {
+        // To be raised when another encoder, or another level, makes other bytes of the same file.
+        const MADE: &str = "made-1";
+        let name = coding.name().unwrap_or_default();
+        Self(format!("{}-{name}-{MADE}\"", self.0.trim_end_matches('"')).into())
+    }
+
     /// With its quotes.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -33,6 +33,32 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// After a reload the folder would be another one than the event loops may read.
+    #[error("{path} is another folder now than the one that the event loops are confined to; start the server anew", path = .path.display())]
+    RootMoved {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// There is no such user or group.
+    #[error("this machine has no user or group {name}; `getent passwd` and `getent group` list those it has")]
+    UserUnknown {
+        /// As it was given.
+        name: String,
+    },
+    /// The server may not become that user.
+    #[error("only root may become {name}; start the server as root, or as that user without naming it")]
+    UserNotPermitted {
+        /// As it was given.
+        name: String,
+    },
+    /// Becoming that user fails for another reason.
+    #[error("cannot become {name}")]
+    User {
+        /// As it was given.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
     /// Nothing to serve.
     #[error("no site is given; name at least one folder to serve")]
     NoSite,

@@ -36,21 +36,22 @@ use rustix::io::Errno;
 
 use crate::access_log::{Batch, Sender};
 use crate::admission::Admission;
+use crate::compress::{Compressed, Queue};
 use crate::limits;
 use crate::metrics::Counters;
 use crate::plan::Policy;
 use crate::settings::Limits;
 use crate::tree::{Now, Sites, Tree};
 
-use clock::Clock;
 use connection::{Connection, Then, Waits};
 use outgoing::{Outgoing, Piece};
 use serve::Fate;
 
 pub(crate) use answer::Answer;
+pub(crate) use clock::Clock;
 pub use handover::{Handed, Handover, Place};
 pub use listen::Address;
-pub(crate) use listen::{Bound, bound};
+pub(crate) use listen::{Bound, bound, failure};
 
 /// What a loop is made from.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub(crate) struct Parts {
     pub(crate) counters: Arc<Counters>,
     /// Where batches of the log go.
     pub(crate) log: Option<Sender>,
+    /// Who compresses files, if anybody does.
+    pub(crate) compressor: Option<Queue>,
     /// Bounds.
     pub(crate) limits: Limits,
     /// How many loops there are.
@@ -87,6 +90,8 @@ pub(crate) struct Control {
 pub(crate) enum Order {
     /// Serve these folders from now on.
     Serve(Arc<Sites>),
+    /// Keep what was compressed.
+    Compressed(Compressed),
     /// Take no more connections, finish what was asked, end.
     Stop,
 }
@@ -153,6 +158,9 @@ pub(crate) struct Loop {
     /// Lines of answers that ended in this turn and began earlier.
     late: Batch,
     policy: Policy,
+    compressor: Option<Queue>,
+    /// Files that were given to be compressed.
+    tickets: u64,
     limits: Limits,
     loops: usize,
     admission: Arc<Admission>,
@@ -221,6 +229,8 @@ impl Loop {
             batch_since_ms: 0,
             late: Batch::default(),
             policy: Policy::default(),
+            compressor: parts.compressor,
+            tickets: 0,
             limits: parts.limits,
             loops: parts.loops,
             admission: parts.admission,
@@ -314,6 +324,11 @@ impl Loop {
                         // Nobody would read the events, so none may be relied on.
                         let limits = Limits { watched_folders_max: 0, ..self.limits };
                         self.tree = Tree::new(sites, &limits, self.loops);
+                    }
+                }
+                Order::Compressed(made) => {
+                    if self.tree.add_compressed(made, self.now()) {
+                        self.counters.compressed.one();
                     }
                 }
                 Order::Stop => self.stop(),

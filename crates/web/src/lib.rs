@@ -16,9 +16,13 @@
 
 mod access_log;
 mod admission;
+mod compress;
+mod confine;
 mod error;
 mod event_loop;
 mod metrics;
+mod monitor;
+mod privileges;
 mod server;
 mod settings;
 mod tree;
@@ -34,8 +38,9 @@ pub mod range;
 pub mod status;
 pub mod target;
 
+pub use confine::Confinement;
 pub use error::Error;
 pub use event_loop::{Address, Handed, Handover, Place};
 pub use metrics::{Metrics, Snapshot};
 pub use server::{Running, Server};
-pub use settings::{AccessLog, Limits, Listener, LogFormat, LogTarget, Settings, Site};
+pub use settings::{AccessLog, Identity, Limits, Listener, LogFormat, LogTarget, Settings, Site};

@@ -141,6 +141,24 @@ pub(crate) const LOG_BATCH_MS: u64 = 100;
 /// Batches that wait for the thread that writes the access log.
 pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
 
+/// Length in bytes of the smallest and the largest file that is compressed into the cache.
+pub(crate) const COMPRESSED_FILE_BYTES: std::ops::RangeInclusive<u64> = 256..=1024 * 1024;
+
+/// Files that wait to be compressed.
+pub(crate) const COMPRESS_QUEUED_MAX: usize = 32;
+
+/// Pieces in which a head may come, for each one that comes is read from the beginning.
+pub(crate) const HEAD_PIECES_MAX: u16 = 128;
+
+/// Bytes of a request for metrics or health.
+pub(crate) const MONITOR_HEAD_BYTES_MAX: usize = 4096;
+
+/// Pieces in which such a request may come.
+pub(crate) const MONITOR_READS_MAX: u32 = 16;
+
+/// Milliseconds that each of them may take, and each write of the answer.
+pub(crate) const MONITOR_STALL_MS_MAX: u64 = 500;
+
 /// Most event loops.
 pub(crate) const WORKERS_MAX: usize = 256;
 

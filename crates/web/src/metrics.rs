@@ -77,6 +77,8 @@ counters! {
     cut_changed => "answers_cut_total", "reason=\"file_changed\"";
     /// Answers cut by the peer.
     cut_peer => "answers_cut_total", "reason=\"peer\"";
+    /// Files compressed into the cache of an event loop.
+    compressed => "files_compressed_total", "";
     /// Lines that the access log did not take in time.
     log_dropped => "access_log_dropped_total", "";
 }

@@ -184,10 +184,15 @@ pub fn refused(refusal: &Refusal, policy: &Policy) -> Plan {
     closing(refusal.status, policy)
 }
 
-/// An answer after which the connection closes, for what has no request: 408, 500, 503.
+/// An answer after which the connection closes, for what has no request: 408, 429, 500, 503. Who is to come back is told
+/// when: within a second there is room again.
 #[must_use]
 pub fn closing(status: Status, policy: &Policy) -> Plan {
-    Plan { close: true, ..page(Method::Get, status, policy) }
+    let mut plan = Plan { close: true, ..page(Method::Get, status, policy) };
+    if matches!(status, Status::TooManyRequests | Status::ServiceUnavailable) {
+        plan.fields.insert(0, fields::RETRY_AFTER);
+    }
+    plan
 }
 
 fn page(method: Method, status: Status, policy: &Policy) -> Plan {

@@ -2,7 +2,7 @@
 //!
 //! *Promises* that what can be wrong with the settings is told at the start, before a thread runs or a request is answered;
 //! that it is ready when [`Server::start`] returns; that a reload which fails changes nothing. *Absent:* signals, which are
-//! the program's, and privileges.
+//! the program's.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,10 +12,14 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::access_log;
 use crate::admission::Admission;
+use crate::compress::Compressor;
+use crate::confine::{Confinement, Readable};
 use crate::error::Error;
 use crate::event_loop::{Address, Bound, Control, Handover, Loop, Order, Parts, bound};
 use crate::limits;
 use crate::metrics::{Counters, Metrics};
+use crate::monitor::{Listening, Monitor};
+use crate::privileges;
 use crate::settings::{Settings, Site};
 use crate::tree::Sites;
 
@@ -33,6 +37,10 @@ pub struct Running {
     addresses: Vec<Address>,
     metrics: Metrics,
     sites: Vec<Site>,
+    readable: Arc<Readable>,
+    confinement: Confinement,
+    monitor: Option<Monitor>,
+    compressor: Option<Compressor>,
     // After the threads, so that their last lines are written.
     log: Option<access_log::Writer>,
 }
@@ -66,22 +74,44 @@ impl Server {
     /// When a folder cannot be served, an address not be had, the access log not be opened, or the system is out of
     /// threads or descriptors. Nothing is left behind then.
     pub fn start(self) -> Result<Running, Error> {
-        let Settings { sites, listeners, workers, limits, access_log } = self.settings;
+        let Settings { sites, listeners, workers, limits, access_log, compress, monitor, identity } =
+            self.settings;
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
         if listeners.is_empty() {
             return Err(Error::NoListener);
         }
         raise_descriptor_limit();
-        let opened = Arc::new(Sites::open(&sites)?);
+        let mut opened = Sites::open(&sites)?;
         let bounds =
             listeners.iter().map(|listener| bound(listener, loops)).collect::<Result<Vec<_>, _>>()?;
+        let monitor = monitor.map(Listening::at).transpose()?;
+        if let Some(identity) = &identity {
+            privileges::become_user(identity)?;
+            // Who is less may have to be told so.
+            opened = Sites::open(&sites)?;
+        }
+        let opened = Arc::new(opened);
+        let readable = Arc::new(Readable::of(&sites)?);
         let log = access_log.as_ref().map(access_log::Writer::start).transpose()?;
         let counters: Vec<Arc<Counters>> = (0..loops).map(|_| Arc::default()).collect();
         let metrics = Metrics::new(counters.iter().cloned());
         let admission = Arc::new(Admission::new(&limits));
         let addresses = bounds.iter().map(|bound| bound.address.clone()).collect();
-        let mut running = Running { loops: Vec::new(), addresses, metrics, sites, log };
+        let monitor = monitor.map(|monitor| monitor.answer(metrics.clone())).transpose()?;
+        let confinement = Confinement::Fully;
+        let compressor = compress.then(|| Compressor::start(Arc::clone(&readable))).transpose()?;
+        let mut running = Running {
+            loops: Vec::new(),
+            addresses,
+            metrics,
+            sites,
+            readable,
+            confinement,
+            monitor,
+            compressor,
+            log,
+        };
         for (index, (counters, listeners)) in counters.into_iter().zip(by_loop(bounds, loops)).enumerate() {
             let control = Arc::new(Control::new().map_err(resources)?);
             let parts = Parts {
@@ -90,12 +120,15 @@ impl Server {
                 admission: Arc::clone(&admission),
                 counters,
                 log: running.log.as_ref().map(access_log::Writer::sender),
+                compressor: running.compressor.as_ref().map(Compressor::queue),
                 limits,
                 loops,
                 control: Arc::clone(&control),
                 handover: self.handover.clone(),
             };
-            running.loops.push((control, spawn(index, parts)?));
+            let (thread, confinement) = spawn(index, parts, Arc::clone(&running.readable))?;
+            running.loops.push((control, thread));
+            running.confinement = running.confinement.min(confinement);
         }
         Ok(running)
     }
@@ -106,6 +139,18 @@ impl Running {
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
         &self.addresses
+    }
+
+    /// Where metrics and health are told, if anywhere.
+    #[must_use]
+    pub fn monitor(&self) -> Option<std::net::SocketAddr> {
+        self.monitor.as_ref().map(Monitor::address)
+    }
+
+    /// How far the event loops are confined to the folders that they serve.
+    #[must_use]
+    pub fn confinement(&self) -> Confinement {
+        self.confinement
     }
 
     /// Its counters, which may be kept longer than the server.
@@ -121,6 +166,9 @@ impl Running {
     /// When a folder or the log cannot be opened; everything stays as it was then.
     pub fn reload(&self) -> Result<(), Error> {
         let sites = Arc::new(Sites::open(&self.sites)?);
+        if self.confinement != Confinement::None {
+            self.readable.covers(&self.sites)?;
+        }
         if let Some(log) = &self.log {
             log.reopen()?;
         }
@@ -137,6 +185,7 @@ impl Running {
     }
 
     fn end(&mut self) {
+        self.monitor.iter().for_each(Monitor::drain);
         for (control, _) in &self.loops {
             control.order(Order::Stop);
         }
@@ -168,23 +217,31 @@ fn by_loop(bounds: Vec<Bound>, loops: usize) -> Vec<Vec<rustix::fd::OwnedFd>> {
     own
 }
 
-fn spawn(index: usize, parts: Parts) -> Result<JoinHandle<()>, Error> {
+fn spawn(
+    index: usize,
+    parts: Parts,
+    readable: Arc<Readable>,
+) -> Result<(JoinHandle<()>, Confinement), Error> {
     let (ready, is_ready) = std::sync::mpsc::sync_channel(1);
     let thread = std::thread::Builder::new()
         .name(format!("web-{index}"))
-        .spawn(move || match Loop::new(parts) {
-            Ok(made) => {
-                let _told = ready.send(Ok(()));
-                made.run();
-            }
-            Err(errno) => {
-                let _told = ready.send(Err(errno));
+        .spawn(move || {
+            let confined = readable.confine_this_thread();
+            let made = confined.and_then(|confinement| Ok((confinement, Loop::new(parts)?)));
+            match made {
+                Ok((confinement, made)) => {
+                    let _told = ready.send(Ok(confinement));
+                    made.run();
+                }
+                Err(error) => {
+                    let _told = ready.send(Err(error));
+                }
             }
         })
         .map_err(|source| Error::Resources { source })?;
     match is_ready.recv() {
-        Ok(Ok(())) => Ok(thread),
-        Ok(Err(errno)) => Err(resources(errno)),
+        Ok(Ok(confinement)) => Ok((thread, confinement)),
+        Ok(Err(source)) => Err(Error::Resources { source }),
         Err(_) => Err(resources(rustix::io::Errno::NOMEM)),
     }
 }

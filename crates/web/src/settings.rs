@@ -17,6 +17,12 @@ pub struct Settings {
     pub limits: Limits,
     /// Where a line for each request goes; `None` keeps none.
     pub access_log: Option<AccessLog>,
+    /// Whether files without compressed ones beside them are compressed into the cache.
+    pub compress: bool,
+    /// Where metrics and health are told, by plain HTTP; `None` tells them nowhere.
+    pub monitor: Option<SocketAddr>,
+    /// The user to become once it listens; `None` stays who it is.
+    pub identity: Option<Identity>,
 }
 
 impl Settings {
@@ -29,6 +35,9 @@ impl Settings {
             workers: None,
             limits: Limits::default(),
             access_log: None,
+            compress: true,
+            monitor: None,
+            identity: None,
         }
     }
 }
@@ -51,6 +60,37 @@ impl Site {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), hosts: Vec::new(), index: vec!["index.html".to_owned()], well_known: true }
+    }
+}
+
+/// A user, and the only group if it is not to have the user's own ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name.
+    pub user: String,
+    /// The group's name.
+    pub group: Option<String>,
+}
+
+impl std::str::FromStr for Identity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (user, group) = match text.split_once(':') {
+            Some((user, group)) => (user, Some(group.to_owned())),
+            None => (text, None),
+        };
+        if user.is_empty() || group.as_ref().is_some_and(String::is_empty) {
+            return Err("write it as NAME or NAME:GROUP, such as www-data".to_owned());
+        }
+        Ok(Self { user: user.to_owned(), group })
+    }
+}
+
+impl std::fmt::Display for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.user)?;
+        self.group.as_ref().map_or(Ok(()), |group| write!(f, ":{group}"))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Absent: every other one.
 
-/// A status code of RFC 9110 section 15, or of RFC 6585 (431).
+/// A status code of RFC 9110 section 15, or of RFC 6585 (429, 431).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Status {
     /// 200: the whole file.
@@ -37,6 +37,8 @@ pub enum Status {
     ExpectationFailed,
     /// 421: the target's scheme is not the connection's.
     MisdirectedRequest,
+    /// 429: the address asks too often.
+    TooManyRequests,
     /// 431: too many fields, or too long.
     FieldsTooLarge,
     /// 500: the file could not be read.
@@ -70,6 +72,7 @@ impl Status {
             Self::RangeNotSatisfiable => 416,
             Self::ExpectationFailed => 417,
             Self::MisdirectedRequest => 421,
+            Self::TooManyRequests => 429,
             Self::FieldsTooLarge => 431,
             Self::InternalServerError => 500,
             Self::NotImplemented => 501,
@@ -98,6 +101,7 @@ impl Status {
             Self::RangeNotSatisfiable => "416 Range Not Satisfiable",
             Self::ExpectationFailed => "417 Expectation Failed",
             Self::MisdirectedRequest => "421 Misdirected Request",
+            Self::TooManyRequests => "429 Too Many Requests",
             Self::FieldsTooLarge => "431 Request Header Fields Too Large",
             Self::InternalServerError => "500 Internal Server Error",
             Self::NotImplemented => "501 Not Implemented",
@@ -147,6 +151,9 @@ impl Status {
             }
             Self::MisdirectedRequest => {
                 page!("Misdirected request", "This address belongs to another listener.")
+            }
+            Self::TooManyRequests => {
+                page!("Too many requests", "This address asks too often. Try again in a second.")
             }
             Self::FieldsTooLarge => {
                 page!("Fields too large", "The header is too long. Clear cookies and try again.")

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
+use crate::compress::Compressed;
 use crate::error::Error;
 use crate::limits;
 use crate::settings::{Limits, Site};
@@ -34,7 +35,7 @@ use cache::Generations;
 use root::Root;
 use watch::Watches;
 
-pub(crate) use entry::{Content, Entry, OpenFile, Thing};
+pub(crate) use entry::{Compression, Content, Entry, OpenFile, Thing};
 pub(crate) use stamp::FileTime;
 
 /// The folders of a server, opened; shared by its event loops.
@@ -178,6 +179,22 @@ impl Tree {
             Some(entry) => Some(entry),
             None => self.absent.find(site, key, is_right),
         }
+    }
+
+    /// Puts what was compressed beside the file of which it was made, if that is still known and right.
+    pub(crate) fn add_compressed(&mut self, made: Compressed, now: Now) -> bool {
+        let Compressed { place, forms } = made;
+        if place.site >= self.sites.sites.len() {
+            return false;
+        }
+        let Some(entry) = self.cached(place.site, &place.key, now) else { return false };
+        if forms.is_empty() || entry.compression.get() != Compression::Asked(place.ticket) {
+            return false;
+        }
+        let Some(both) = entry.with_forms(forms) else { return false };
+        let cost = both.cost(place.key.len(), self.descriptor_cost_bytes);
+        self.files.insert(place.site, &place.key, Rc::new(both), cost);
+        true
     }
 
     /// Looks at the disk, and remembers what it found under `key`.

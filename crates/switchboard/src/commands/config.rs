@@ -4,7 +4,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::Invocation;
-use crate::config::{self, Origin, Value};
+use crate::config::{self, Origin, Table, Value, meaning};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::screen::{Side, table};
@@ -42,16 +42,25 @@ pub fn run(on: &Invocation, action: Action) -> Result<Exit, Failure> {
 
 fn show(on: &Invocation) -> Result<(), Failure> {
     let as_json = || {
-        let settings = on.config.values.iter().map(|(key, value, origin)| {
-            json!({ "key": key, "value": value.to_json(), "from": origin.to_json(), "meaning": meaning(key) })
-        });
-        json!({ "data": on.data, "file": file(on), "settings": settings.collect::<Vec<_>>() })
+        let one = |(key, value, origin): (&str, &Value, &Origin)| json!({ "key": key, "value": value.to_json(), "from": origin.to_json(), "meaning": meaning(key) });
+        let settings: Vec<_> = on.config.values.iter().map(one).collect();
+        let site = |site: &Table| {
+            site.entries.iter().map(|(key, value, origin)| one((key, value, origin))).collect()
+        };
+        let sites: Vec<Vec<_>> = on.config.values.sites().iter().map(site).collect();
+        json!({ "data": on.data, "file": file(on), "settings": settings, "web_sites": sites })
     };
     let as_text = || {
         let row = |(key, value, origin): (&str, &Value, &Origin)| {
             [key.to_owned(), value.to_string(), origin.to_string(), meaning(key).to_owned()]
         };
-        let rows: Vec<_> = on.config.values.iter().map(row).collect();
+        let mut rows: Vec<_> = on.config.values.iter().map(row).collect();
+        for (site, number) in on.config.values.sites().iter().zip(1_u32..) {
+            rows.extend(site.entries.iter().map(|(key, value, origin)| {
+                let [key, value, from, meaning] = row((key, value, origin));
+                [format!("{key} ({number})"), value, from, meaning]
+            }));
+        }
         let columns =
             [("setting", Side::Left), ("value", Side::Left), ("from", Side::Left), ("meaning", Side::Left)];
         format!("data folder  {}\nfile         {}\n\n{}", on.data.display(), file(on), table(columns, &rows))
@@ -63,8 +72,4 @@ fn file(on: &Invocation) -> String {
     let file = on.global.config.clone().unwrap_or_else(|| config::default_file(&on.data));
     let absent = if file.exists() { "" } else { " (none; the defaults apply)" };
     format!("{}{absent}", file.display())
-}
-
-fn meaning(key: &str) -> &'static str {
-    config::settings().find(|setting| setting.key == key).map_or("", |setting| setting.meaning)
 }

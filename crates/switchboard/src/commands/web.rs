@@ -5,8 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
-use switchboard_web::{AccessLog, Error, Listener, LogFormat, LogTarget, Running, Server, Settings, Site};
+use switchboard_web::{
+    AccessLog, Confinement, Error, Identity, Listener, LogFormat, LogTarget, Running, Server, Settings, Site,
+};
 
+use super::Invocation;
+use crate::config::Web;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::screen::{Form, Screen};
@@ -16,16 +20,19 @@ use crate::signals::Signals;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "It says \"ready\" on standard error when it takes connections. SIGTERM and SIGINT end it when the answers in hand are \
-    sent, a second one at once; SIGHUP opens the folder and the access log again. Names with a leading dot are hidden, \
+    sent, a second one at once; SIGHUP opens the folder and the access log again. The threads that answer \
+    may read what is served and nothing else, where the kernel has Landlock. Names with a leading dot are hidden, \
     links that lead out of the folder are not followed, and a file is never older than the request.\n\n\
     Examples:\n  switchboard web /srv/www --listen 0.0.0.0:80 --listen '[::]:80'\n  \
     switchboard web . --access-log -\n  \
+    switchboard web /srv/www --listen '[::]:80' --user www-data --metrics 9090\n  \
+    switchboard web --config /etc/switchboard.toml\n  \
     switchboard web /srv/www --unix /run/www.sock --access-log /var/log/www.log --log-format json"
 )]
 pub struct Arguments {
-    /// The folder to serve
+    /// The folder to serve [default: the sites of the configuration]
     #[arg(value_name = "ROOT")]
-    pub root: PathBuf,
+    pub root: Option<PathBuf>,
     /// Listens for plain HTTP at ADDRESS:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<SocketAddr>,
@@ -38,14 +45,20 @@ pub struct Arguments {
     /// Writes a line for each request to this file; `-` is standard output
     #[arg(long, value_name = "FILE")]
     pub access_log: Option<PathBuf>,
-    /// The form of those lines
-    #[arg(long, value_name = "FORM", value_enum, default_value_t, requires = "access_log")]
-    pub log_format: LineForm,
+    /// The form of those lines [default: combined]
+    #[arg(long, value_name = "FORM", value_enum)]
+    pub log_format: Option<LineForm>,
+    /// Tells metrics for Prometheus (/metrics), /health and /ready by plain HTTP there; a port alone is on loopback
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = address_or_port)]
+    pub metrics: Option<SocketAddr>,
+    /// The user to become when it listens, and the group if not the user's own
+    #[arg(long, value_name = "NAME[:GROUP]")]
+    pub user: Option<Identity>,
     /// The file that stands for its folder; several are tried in turn [default: index.html]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "root")]
     pub index: Vec<String>,
     /// Hides /.well-known/ as well
-    #[arg(long)]
+    #[arg(long, requires = "root")]
     pub no_well_known: bool,
     /// Open connections in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -53,21 +66,23 @@ pub struct Arguments {
     /// Open connections of one IPv4 address, or of one /64 of IPv6
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections_per_address: Option<u32>,
-    /// Requests per second of such an address; more are answered 503 [default: any number]
+    /// Requests per second of such an address; more are answered 429 [default: any number]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_requests_per_address: Option<u32>,
+    /// Sends files as they are, unless compressed ones lie beside them
+    #[arg(long)]
+    pub no_compress: bool,
     /// Memory for files, in MiB
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub cache: Option<u32>,
 }
 
 /// The form of a line of the access log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LineForm {
     /// The common log format
     Common,
     /// Common, with referrer and user agent
-    #[default]
     Combined,
     /// One JSON object a line
     Json,
@@ -76,8 +91,10 @@ pub enum LineForm {
 /// Serves until a signal.
 ///
 /// # Errors
-/// When the folder cannot be served or an address not be had.
-pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
+/// When nothing to serve is named, a folder cannot be served or an address not be had.
+pub fn run(on: &Invocation, arguments: &Arguments) -> Result<Exit, Failure> {
+    let settings = settings(&on.config.web, arguments)?;
+    let roots: Vec<String> = settings.sites.iter().map(|site| site.root.display().to_string()).collect();
     // It waits for signals only; the event loops are threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         Failure::new(Exit::Internal, "cannot start waiting for signals")
@@ -86,9 +103,10 @@ pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
     })?;
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
-        let running = Server::new(settings(arguments)).start().map_err(failure)?;
-        announce(screen, arguments, &running)?;
-        signals.until_shutdown(|| reload(screen, &running)).await;
+        let running = Server::new(settings).start().map_err(failure)?;
+        announce(&on.screen, &roots, &running)?;
+        tell_confinement(&on.screen, &running);
+        signals.until_shutdown(|| reload(&on.screen, &running)).await;
         // Beside the wait for a second signal.
         let ended = tokio::task::spawn_blocking(move || running.shutdown()).await;
         ended.map_err(|error| Failure::new(Exit::Internal, "the server did not end in order").because(error))
@@ -96,48 +114,76 @@ pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-fn settings(arguments: &Arguments) -> Settings {
-    let mut site = Site::new(&arguments.root);
-    site.well_known = !arguments.no_well_known;
-    if !arguments.index.is_empty() {
-        site.index.clone_from(&arguments.index);
+/// What is configured, with what the flags say in its place.
+fn settings(web: &Web, arguments: &Arguments) -> Result<Settings, Failure> {
+    let mut settings = web.settings.clone();
+    if let Some(root) = &arguments.root {
+        let mut site = Site { root: root.clone(), ..web.unnamed.clone() };
+        site.well_known &= !arguments.no_well_known;
+        if !arguments.index.is_empty() {
+            site.index.clone_from(&arguments.index);
+        }
+        settings.sites = vec![site];
+    }
+    if settings.sites.is_empty() {
+        return Err(Failure::new(Exit::Usage, "nothing is named that is to be served").advise(
+            "name a folder, as in `switchboard web .`, or set web.root or [[web.site]] in the configuration",
+        ));
     }
     let tcp = arguments.listen.iter().copied().map(Listener::Tcp);
-    let mut listeners: Vec<Listener> =
-        tcp.chain(arguments.unix.iter().cloned().map(Listener::Unix)).collect();
-    if listeners.is_empty() {
-        listeners.push(Listener::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080))));
+    let named: Vec<Listener> = tcp.chain(arguments.unix.iter().cloned().map(Listener::Unix)).collect();
+    if !named.is_empty() {
+        settings.listeners = named;
     }
-    let mut settings = Settings::new(site, listeners.remove(0));
-    settings.listeners.append(&mut listeners);
-    settings.workers = arguments.workers.map(usize::from);
-    settings.access_log = arguments.access_log.as_ref().map(|path| AccessLog {
-        to: if path.as_os_str() == "-" { LogTarget::StandardOutput } else { LogTarget::File(path.clone()) },
-        format: match arguments.log_format {
-            LineForm::Common => LogFormat::Common,
-            LineForm::Combined => LogFormat::Combined,
-            LineForm::Json => LogFormat::Json,
-        },
+    settings.workers = arguments.workers.map(usize::from).or(settings.workers);
+    settings.compress &= !arguments.no_compress;
+    settings.monitor = arguments.metrics.or(settings.monitor);
+    settings.identity = arguments.user.clone().or(settings.identity);
+    set_log(&mut settings.access_log, arguments);
+    set_limits(&mut settings, arguments);
+    Ok(settings)
+}
+
+fn set_log(log: &mut Option<AccessLog>, arguments: &Arguments) {
+    let format = arguments.log_format.map(|form| match form {
+        LineForm::Common => LogFormat::Common,
+        LineForm::Combined => LogFormat::Combined,
+        LineForm::Json => LogFormat::Json,
     });
+    if let Some(path) = &arguments.access_log {
+        let to =
+            if path.as_os_str() == "-" { LogTarget::StandardOutput } else { LogTarget::File(path.clone()) };
+        let configured = log.as_ref().map(|log| log.format).unwrap_or_default();
+        *log = Some(AccessLog { to, format: configured });
+    }
+    if let (Some(log), Some(format)) = (log, format) {
+        log.format = format;
+    }
+}
+
+fn set_limits(settings: &mut Settings, arguments: &Arguments) {
     let limits = &mut settings.limits;
     let set = |limit: &mut usize, asked: Option<u32>| {
         *limit = asked.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(*limit);
     };
     set(&mut limits.connections_max, arguments.max_connections);
     set(&mut limits.connections_per_address_max, arguments.max_connections_per_address);
-    limits.requests_per_address_per_second_max = arguments.max_requests_per_address.unwrap_or(0);
+    if let Some(requests) = arguments.max_requests_per_address {
+        limits.requests_per_address_per_second_max = requests;
+    }
     if let Some(mib) = arguments.cache.and_then(|mib| usize::try_from(mib).ok()) {
         limits.cache_bytes_max = mib.saturating_mul(1024 * 1024);
     }
-    settings
 }
 
-fn announce(screen: &Screen, arguments: &Arguments, running: &Running) -> Result<(), Failure> {
+fn announce(screen: &Screen, roots: &[String], running: &Running) -> Result<(), Failure> {
     let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
     match screen.form() {
         Form::Text => {
-            let root = crate::screen::harmless(&arguments.root.display().to_string());
-            screen.notice(&format!("ready: {root} on {}", addresses.join(" ")));
+            let roots = crate::screen::harmless(&roots.join(" "));
+            let metrics =
+                running.monitor().map_or(String::new(), |at| format!(", metrics on http://{at}/metrics"));
+            screen.notice(&format!("ready: {roots} on {}{metrics}", addresses.join(" ")));
             Ok(())
         }
         Form::Json => screen.line(
@@ -145,11 +191,34 @@ fn announce(screen: &Screen, arguments: &Arguments, running: &Running) -> Result
                 "ready": true,
                 "pid": std::process::id(),
                 "addresses": addresses,
-                "root": arguments.root.display().to_string(),
+                "roots": roots,
+                "metrics": running.monitor(),
             })
             .to_string(),
         ),
     }
+}
+
+fn tell_confinement(screen: &Screen, running: &Running) {
+    let missing = match running.confinement() {
+        Confinement::Fully => return,
+        Confinement::Partly => {
+            "this kernel knows an old Landlock: the event loops are confined to its rules only"
+        }
+        Confinement::None => {
+            "this kernel has no Landlock: the event loops are not confined to the folders served"
+        }
+    };
+    screen.notice(missing);
+}
+
+/// What `--metrics` takes.
+///
+/// # Errors
+/// When it is neither a port nor an address with one.
+pub fn address_or_port(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port: u16| SocketAddr::from(([127, 0, 0, 1], port)));
+    port.or_else(|_| text.parse()).map_err(|_| "write it as PORT or ADDRESS:PORT, such as 9090".to_owned())
 }
 
 fn reload(screen: &Screen, running: &Running) {
@@ -161,11 +230,17 @@ fn reload(screen: &Screen, running: &Running) {
 
 fn failure(error: Error) -> Failure {
     let exit = match &error {
-        Error::RootMissing { .. } | Error::RootNotDirectory { .. } | Error::NoSite | Error::NoListener => {
-            Exit::Configuration
-        }
-        Error::AddressNotAvailable { .. } => Exit::Configuration,
-        Error::RootNotPermitted { .. } | Error::AddressNotPermitted { .. } => Exit::NotPermitted,
+        Error::RootMissing { .. }
+        | Error::RootNotDirectory { .. }
+        | Error::RootMoved { .. }
+        | Error::UserUnknown { .. }
+        | Error::NoSite
+        | Error::NoListener
+        | Error::AddressNotAvailable { .. } => Exit::Configuration,
+        Error::RootNotPermitted { .. }
+        | Error::AddressNotPermitted { .. }
+        | Error::UserNotPermitted { .. } => Exit::NotPermitted,
+        Error::User { .. } => Exit::Internal,
         Error::AddressInUse { .. } => Exit::Unavailable,
         Error::Listen { .. } | Error::AccessLog { .. } => Exit::CannotCreate,
         Error::Root { .. } => Exit::InputOutput,

@@ -37,6 +37,10 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 fn refuse_near_miss(name: &str, origin: &Origin) -> Result<(), ConfigError> {
+    // What an orchestrator sets for a service named after a section: switchboard-web.
+    if ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|of_service| name.contains(of_service)) {
+        return Ok(());
+    }
     let in_section = settings().any(|setting| {
         let section = setting.key.split('.').next().unwrap_or_default();
         name[PREFIX.len()..].starts_with(&format!("{}_", section.to_ascii_uppercase()))

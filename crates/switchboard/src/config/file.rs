@@ -7,7 +7,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Kind, Origin, Value, Values};
+use super::value::{Kind, Origin, Table, Value, Values};
+use super::web::site_setting;
 use super::{ConfigError, settings};
 
 /// Longest configuration file, in bytes.
@@ -33,6 +34,11 @@ pub(super) fn read(path: &Path, values: &mut Values) -> Result<(), ConfigError> 
         }
         for (key, value) in keys {
             let origin = Origin::File { path: path.to_owned(), line: line_at(key.span().start) };
+            if (name, &**key.get_ref()) == ("web", "site") {
+                let place = |at: usize| Origin::File { path: path.to_owned(), line: line_at(at) };
+                read_sites(values, value, &origin, place)?;
+                continue;
+            }
             set(values, &format!("{name}.{}", key.get_ref()), value, origin)?;
         }
     }
@@ -57,6 +63,30 @@ fn first_key(section: &str, keys: &DeTable<'_>) -> String {
         Some((key, _)) => format!("{section}.{}", key.get_ref()),
         None => section.to_owned(),
     }
+}
+
+/// The tables `[[web.site]]`.
+fn read_sites(
+    values: &mut Values,
+    found: &Spanned<DeValue<'_>>,
+    origin: &Origin,
+    place: impl Fn(usize) -> Origin,
+) -> Result<(), ConfigError> {
+    let wrong = || ConfigError::value("web.site", origin, "tables, each under [[web.site]]".to_owned());
+    for site in found.get_ref().as_array().ok_or_else(wrong)? {
+        let keys = site.get_ref().as_table().ok_or_else(wrong)?;
+        let mut table = Table { origin: place(site.span().start), entries: Vec::new() };
+        for (key, value) in keys {
+            let origin = place(key.span().start);
+            let name = format!("web.site.{}", key.get_ref());
+            let setting = site_setting(&name).ok_or_else(|| ConfigError::unknown_key(&name, &origin))?;
+            let value = typed(setting.kind, value.get_ref())
+                .ok_or_else(|| ConfigError::value(setting.key, &origin, setting.kind.to_string()))?;
+            table.entries.push((setting.key, value, origin));
+        }
+        values.add_site(table);
+    }
+    Ok(())
 }
 
 fn set(

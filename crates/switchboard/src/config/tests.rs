@@ -235,3 +235,98 @@ fn a_named_file_has_to_be_there() {
     let sources = Sources { file: Some(PathBuf::from("/nonexistent/file.toml")), ..Sources::default() };
     assert!(matches!(Config::load(&sources), Err(ConfigError::Unreadable { .. })));
 }
+
+#[test]
+fn several_sites_of_the_web_server() {
+    let file = r#"
+[web]
+listen = ["127.0.0.1:80"]
+unix = ["www.sock"]
+index = ["home.html"]
+cache_mib = 1
+head_ms = 5000
+access_log = "-"
+log_format = "json"
+
+[[web.site]]
+root = "www"
+hosts = ["example.org", "[::1]"]
+
+[[web.site]]
+root = "/srv/other"
+index = ["a.html", "b.html"]
+well_known = false
+"#;
+    let config = load(file, &[], &[]).unwrap();
+    let settings = &config.web.settings;
+    assert!(settings.sites[0].root.is_absolute() && settings.sites[0].root.ends_with("www"));
+    assert_eq!(
+        (&*settings.sites[0].index, settings.sites[0].well_known),
+        (&["home.html".to_owned()][..], true)
+    );
+    assert_eq!(settings.sites[0].hosts, ["example.org", "[::1]"]);
+    assert_eq!(settings.sites[1].root, Path::new("/srv/other"));
+    assert_eq!(
+        (&*settings.sites[1].index, settings.sites[1].well_known),
+        (&["a.html".to_owned(), "b.html".to_owned()][..], false)
+    );
+    assert_eq!(settings.listeners.len(), 2);
+    assert_eq!(settings.limits.cache_bytes_max, 1024 * 1024);
+    assert_eq!(settings.limits.head_time_max, std::time::Duration::from_secs(5));
+    assert_eq!(settings.access_log.as_ref().unwrap().format, switchboard_web::LogFormat::Json);
+    let one = load("[web]\nroot = \"/srv/www\"\n", &[("SWITCHBOARD_WEB_LISTEN", "[::]:80")], &[]).unwrap();
+    assert_eq!(one.web.settings.sites.len(), 1);
+    assert_eq!(one.web.settings.listeners, [switchboard_web::Listener::Tcp("[::]:80".parse().unwrap())]);
+    load("", &[("SWITCHBOARD_WEB_SERVICE_HOST", "10.0.0.1"), ("SWITCHBOARD_WEB_PORT_80_TCP", "x")], &[])
+        .unwrap();
+}
+
+#[test]
+fn what_is_wrong_with_a_site_is_told_with_its_line() {
+    check_refused(
+        "[[web.site]]\nrot = \"/srv\"\n",
+        &[],
+        &[],
+        &expect!["unknown setting web.site.rot (DATA/switchboard.toml line 2); did you mean web.site.root?"],
+    );
+    check_refused(
+        "[web]\n\n[[web.site]]\nhosts = [\"a\"]\n",
+        &[],
+        &[],
+        &expect!["web.site.root (DATA/switchboard.toml line 3) must be the path of a folder"],
+    );
+    check_refused(
+        "[[web.site]]\nroot = \"/srv\"\nhosts = [\"a:80\"]\n",
+        &[],
+        &[],
+        &expect![[
+            r#"web.site.hosts (DATA/switchboard.toml line 3) must be a list of host names without port, as in ["example.org"]"#
+        ]],
+    );
+    check_refused(
+        "[web]\nsite = 3\n",
+        &[],
+        &[],
+        &expect!["web.site (DATA/switchboard.toml line 2) must be tables, each under [[web.site]]"],
+    );
+    check_refused(
+        "[web]\nroot = \"/a\"\n[[web.site]]\nroot = \"/b\"\n",
+        &[],
+        &[],
+        &expect![
+            "web.root and [[web.site]] cannot both be set; make the folder of web.root a site of its own"
+        ],
+    );
+    check_refused(
+        "[web]\nindex = [\"a/b\"]\n",
+        &[],
+        &[],
+        &expect!["web.index (DATA/switchboard.toml line 2) must be a list of file names without slashes"],
+    );
+    check_refused(
+        "[web]\nlog_format = \"xml\"\n",
+        &[],
+        &[],
+        &expect!["web.log_format (DATA/switchboard.toml line 2) must be common, combined or json"],
+    );
+}

@@ -76,7 +76,17 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct Values {
     base: PathBuf,
+    sites: Vec<Table>,
     entries: BTreeMap<&'static str, Entry>,
+}
+
+/// A table of the file of which there may be several: `[[web.site]]`.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Where it begins.
+    pub origin: Origin,
+    /// What is set in it, by the full key of the setting.
+    pub entries: Vec<(&'static str, Value, Origin)>,
 }
 
 #[derive(Clone, Debug)]
@@ -93,12 +103,27 @@ impl Values {
             let value = parse(setting.kind, setting.default).expect("the tables hold well-formed defaults");
             (setting.key, Entry { kind: setting.kind, value, origin: Origin::Default })
         });
-        Self { base: base.to_owned(), entries: entries.collect() }
+        Self { base: base.to_owned(), sites: Vec::new(), entries: entries.collect() }
     }
 
     /// Each key with its value and origin, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Value, &Origin)> {
         self.entries.iter().map(|(key, entry)| (*key, &entry.value, &entry.origin))
+    }
+
+    /// The tables `[[web.site]]`, in the order of the file.
+    #[must_use]
+    pub fn sites(&self) -> &[Table] {
+        &self.sites
+    }
+
+    pub(super) fn add_site(&mut self, site: Table) {
+        self.sites.push(site);
+    }
+
+    /// A path, taken from the data folder when it is relative.
+    pub(super) fn absolute(&self, path: &str) -> PathBuf {
+        self.base.join(path)
     }
 
     pub(super) fn kind(&self, key: &str) -> Option<Kind> {

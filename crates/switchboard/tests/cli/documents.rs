@@ -1,8 +1,11 @@
 //! Every command that a document shows in a code block is run as it stands, in the order of the document.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use rustix::process::{Pid, Signal};
 
 use crate::house::{House, Ran};
 
@@ -26,19 +29,58 @@ fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
     let text = std::fs::read_to_string(document).unwrap();
     let commands = commands_of(&text);
     let house = House::new();
-    let mut server = None;
+    let site = house.path().join("site");
+    std::fs::create_dir(&site).unwrap();
+    std::fs::write(site.join("index.html"), "<!doctype html>\n<title>A page</title>\n").unwrap();
+    let port = free_port();
+    let (mut server, mut web) = (None, Vec::new());
     for command in &commands {
-        if command.trim_end_matches('&').trim_end() == "switchboard serve" {
+        let command = &command.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+        if command.starts_with("switchboard web ") {
+            web.push(WebServer::start(&house, command));
+        } else if command.trim_end_matches('&').trim_end() == "switchboard serve" {
             server = Some(house.serve(&[]));
         } else if NOT_FROM_WITHIN.iter().any(|ours| command.starts_with(ours)) {
             continue;
-        } else if !command.starts_with("cargo ") || seen.insert((*command).to_owned()) {
+        } else if !command.starts_with("cargo ") || seen.insert(command.clone()) {
             let ran = in_a_shell(&house, command);
             assert_eq!(ran.code, 0, "{}: {command}\n{}{}", document.display(), ran.stdout, ran.stderr);
         }
     }
     drop(server);
+    web.into_iter().for_each(WebServer::stop);
     commands.len()
+}
+
+/// What listens on the port that the documents name may be anything, on the machine of a developer.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// `switchboard web` as a document shows it: it runs until the document ends.
+struct WebServer {
+    child: Child,
+    said: BufReader<ChildStderr>,
+    command: String,
+}
+
+impl WebServer {
+    fn start(house: &House, command: &str) -> Self {
+        let mut child = shell(house, &format!("exec {command}")).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut text = String::new();
+        while !text.lines().any(|line| line.contains("ready")) {
+            assert_ne!(said.read_line(&mut text).unwrap(), 0, "{command}: {text}");
+        }
+        Self { child, said, command: command.to_owned() }
+    }
+
+    fn stop(mut self) {
+        rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let mut rest = String::new();
+        self.said.read_to_string(&mut rest).unwrap();
+        assert!(self.child.wait().unwrap().success(), "{}: {rest}", self.command);
+    }
 }
 
 /// Lines of code blocks that begin with a program of ours.
@@ -57,13 +99,17 @@ fn commands_of(text: &str) -> Vec<&str> {
 
 /// As a reader types it, with the built program on the path.
 fn in_a_shell(house: &House, command: &str) -> Ran {
+    Ran::of(shell(house, command).output().unwrap())
+}
+
+fn shell(house: &House, command: &str) -> Command {
     let program = Path::new(env!("CARGO_BIN_EXE_switchboard"));
     let path = format!("{}:/usr/bin:/bin", program.parent().unwrap().display());
     let typed = command.replace("cargo run --release --", "switchboard");
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(typed).env_clear().env("PATH", path).current_dir(house.path());
     shell.env("SWITCHBOARD_DATA", house.data()).env("TMPDIR", house.path());
-    Ran::of(shell.output().unwrap())
+    shell
 }
 
 fn documents() -> Vec<PathBuf> {

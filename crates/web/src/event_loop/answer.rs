@@ -4,12 +4,14 @@
 //! equals the first in everything on which the plan depends, and from an entry that is still right. *Absent:* sending.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Loop;
 use super::connection::{Connection, Then, Waits};
 use super::outgoing::Piece;
-use crate::accept::Coding;
+use crate::accept::{Accepted, Coding};
 use crate::access_log::{Facts, Texts};
+use crate::compress::{Job, Place};
 use crate::conditional::Conditions;
 use crate::date;
 use crate::http1::respond::{self, Connection as Stays};
@@ -18,7 +20,7 @@ use crate::limits;
 use crate::plan::{self, Body, Found, Moment, Plan};
 use crate::status::Status;
 use crate::target::Target;
-use crate::tree::{self, Content, Entry, Settling, Thing, Trouble};
+use crate::tree::{self, Compression, Content, Entry, Settling, Thing, Trouble};
 
 /// An answer made up once, and the question to which it is one.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Loop {
         // A request that waited for its file has paid.
         if connection.settle_waits == 0 && !connection.permit.request(self.clock.ns()) {
             self.counters.refused_rate.one();
-            let plan = plan::closing(Status::ServiceUnavailable, &self.policy);
+            let plan = plan::closing(Status::TooManyRequests, &self.policy);
             self.send_plan(connection, Some(head), &plan, None);
             return Answered::Yes;
         }
@@ -101,14 +103,47 @@ impl Loop {
         let asked = head.asked(&target, Scheme::Http);
         let moment = Moment { now: self.clock.unix(), boundary: self.boundary() };
         let plan = plan::plan(&asked, &found, &self.policy, moment);
+        let asks_again = match (&entry, &target) {
+            (Some(entry), Target::Path(path)) => self.have_compressed(head, site, path, entry),
+            _ => false,
+        };
         if let Some(entry) = &entry
             && is_repeatable(head)
+            && !asks_again
             && is_timeless(&asked.conditions, entry, moment)
         {
             self.remember(head, entry, &plan);
         }
         self.send_plan(connection, Some(head), &plan, entry.as_deref());
         Answered::Yes
+    }
+
+    /// Lets a file be compressed when somebody asks for it who would take it so; says whether there was no room for it,
+    /// so that the next such request has to come here again.
+    fn have_compressed(
+        &mut self,
+        head: &Head<'_>,
+        site: usize,
+        path: &crate::target::Path<'_>,
+        entry: &Entry,
+    ) -> bool {
+        let Some(compressor) = &self.compressor else { return false };
+        let would_take = || {
+            let accepted = Accepted::parse(head.known.accept_encoding);
+            accepted.weight(Coding::Br).or(accepted.weight(Coding::Gzip)).is_some()
+        };
+        if entry.compression.get() != Compression::Wanted || !would_take() {
+            return false;
+        }
+        let Some(source) = entry.to_compress() else { return true };
+        tree::key(path, &mut self.key);
+        self.tickets += 1;
+        let place = Place { site, key: self.key.as_slice().into(), ticket: self.tickets };
+        let is_taken = compressor.offer(Job { source, to: Arc::clone(&self.control), place });
+        if is_taken {
+            entry.compression.set(Compression::Asked(self.tickets));
+        }
+        !is_taken
     }
 
     fn look_up(

@@ -33,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) then: Then,
     /// What it waits for, and since when in milliseconds.
     pub(crate) waits: (Waits, u64),
+    /// Pieces of the head that is still incomplete.
+    pub(crate) head_pieces: u16,
     /// How often its request waited for a file to settle.
     pub(crate) settle_waits: u8,
     /// Bytes thrown away since the connection was given up.
@@ -95,6 +97,7 @@ impl Connection {
             outgoing: None,
             then: Then::Next,
             waits: (Waits::Idle, now_ms),
+            head_pieces: 0,
             settle_waits: 0,
             lingered_bytes: 0,
             served: false,

@@ -120,7 +120,8 @@ fn is_abandoned(path: &Path, address: &SocketAddrUnix) -> bool {
 
 const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
 
-fn failure(address: String, errno: Errno) -> Error {
+/// What it means that an address cannot be listened on.
+pub(crate) fn failure(address: String, errno: Errno) -> Error {
     match errno {
         Errno::ADDRINUSE => Error::AddressInUse { address },
         Errno::ACCESS | Errno::PERM => Error::AddressNotPermitted { address },

@@ -14,6 +14,7 @@ use super::outgoing::Sent;
 use super::transport::{Follows, Transport};
 use crate::http1::{self, Drain, Drained, Framing, Head, Parsed};
 use crate::limits;
+use crate::status::Status;
 
 /// What is to happen with a connection that had its turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +121,23 @@ impl Loop {
                 let sent = self.send_out(connection);
                 return Some(sent.unwrap_or(Fate::Waits(Waits::Settling)));
             }
-            Input::More | Input::Full => {}
+            Input::More => self.count_pieces(connection),
+            Input::Full => connection.head_pieces = 0,
         }
         self.send_out(connection)
+    }
+
+    /// Each piece of a head is read again with those before it: a peer that sends byte after byte is not waited for.
+    fn count_pieces(&mut self, connection: &mut Connection) {
+        if waits_for(connection) != Waits::Head {
+            connection.head_pieces = 0;
+            return;
+        }
+        connection.head_pieces += 1;
+        if connection.head_pieces > limits::HEAD_PIECES_MAX {
+            self.counters.timeout_head.one();
+            self.dismiss(connection, Status::RequestTimeout);
+        }
     }
 
     /// Answers every whole request in `bytes`; says how many bytes it took.
@@ -187,12 +202,14 @@ impl Loop {
         mut held: Box<Held>,
         bytes: &[u8],
     ) -> (usize, Option<Input>) {
+        let drained = held.drain.feed(bytes);
+        if let Ok(Drained::More) = drained {
+            connection.held = Some(held);
+            return (bytes.len(), Some(Input::More));
+        }
         let Ok(Parsed::Whole(head)) = http1::parse(&held.bytes) else { return (0, None) };
-        match held.drain.feed(bytes) {
-            Ok(Drained::More) => {
-                connection.held = Some(held);
-                (bytes.len(), Some(Input::More))
-            }
+        match drained {
+            Ok(Drained::More) => (bytes.len(), Some(Input::More)),
             Ok(Drained::Done { taken }) => match self.answer(connection, &head) {
                 Answered::Yes => (taken, None),
                 Answered::Later => {

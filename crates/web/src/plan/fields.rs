@@ -30,6 +30,7 @@ impl Field {
 
 pub(super) const ALLOW: Field = Field::fixed("Allow", "GET, HEAD, OPTIONS");
 pub(super) const VARY: Field = Field::fixed("Vary", "Accept-Encoding");
+pub(super) const RETRY_AFTER: Field = Field::fixed("Retry-After", "1");
 const NO_SNIFF: Field = Field::fixed("X-Content-Type-Options", "nosniff");
 
 /// What a site says with each of its answers. Operators' words, checked when the configuration is read: names are

@@ -4,15 +4,17 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 
 use super::root::Root;
 use super::stamp::Stamp;
 use super::watch::{Coverage, Stale};
 use super::{FileTime, Now};
 use crate::accept::Coding;
+use crate::compress::Source;
 use crate::event_loop::Answer;
 use crate::limits;
-use crate::plan::{Facts, Found};
+use crate::plan::{Facts, Found, Variant};
 
 /// What was found, and on what that rests.
 #[derive(Debug)]
@@ -23,11 +25,24 @@ pub(crate) struct Entry {
     pub(crate) contents: Vec<(Coding, Content)>,
     /// Answers that were made up from it, by what was asked.
     pub(crate) answers: RefCell<Vec<Answer>>,
+    /// Whether it is to be compressed.
+    pub(crate) compression: Cell<Compression>,
     pub(super) stale: Stale,
     pub(super) coverage: Coverage,
     /// What stood at each path that was looked at; empty where events tell everything.
     pub(super) seen: Vec<(Box<[u8]>, Option<Stamp>)>,
     pub(super) checked: Cell<(u64, u64)>,
+}
+
+/// Whether a file is to be compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    /// No: too small, too large, compressed already, or not worth it.
+    Unfit,
+    /// When somebody asks for it who would take it.
+    Wanted,
+    /// It is being done, under this number.
+    Asked(u64),
 }
 
 /// [`Found`], with its facts.
@@ -61,6 +76,22 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
+    /// All bytes of the version that was found; none when the file is another one by now.
+    pub(crate) fn read_version(&self) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.stamp.len).ok()?];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let offset = u64::try_from(filled).ok()?;
+            match rustix::io::pread(&self.file, &mut bytes[filled..], offset) {
+                Ok(0) => return None,
+                Ok(read) => filled += read,
+                Err(Errno::INTR) => {}
+                Err(_) => return None,
+            }
+        }
+        self.is_unchanged().then_some(bytes)
+    }
+
     /// Whether the file is still the version that was found.
     pub(crate) fn is_unchanged(&self) -> bool {
         rustix::fs::fstat(&self.file).is_ok_and(|stat| {
@@ -91,6 +122,40 @@ impl Entry {
     /// The bytes in this encoding.
     pub(crate) fn content(&self, coding: Coding) -> Option<&Content> {
         self.contents.iter().find(|(own, _)| *own == coding).map(|(_, content)| content)
+    }
+
+    /// What is to be compressed of it, if that can be told without waiting.
+    pub(crate) fn to_compress(&self) -> Option<Source> {
+        match self.content(Coding::Identity)? {
+            Content::Memory(bytes) => Some(Source::Bytes(Box::from(&**bytes))),
+            Content::Open(open) => {
+                let file = rustix::io::fcntl_dupfd_cloexec(&open.file, 0).ok()?;
+                Some(Source::File(OpenFile { file, stamp: open.stamp }))
+            }
+        }
+    }
+
+    /// The same with these forms as well, which were made from it. It rests on the same, so it is stale when this is.
+    pub(super) fn with_forms(&self, forms: Vec<(Coding, Box<[u8]>)>) -> Option<Self> {
+        let Thing::File(facts) = &self.thing else { return None };
+        let mut facts = facts.clone();
+        let mut contents = self.contents.clone();
+        let original = facts.variants.first()?.etag.clone();
+        for (coding, bytes) in forms {
+            let len = u64::try_from(bytes.len()).ok()?;
+            facts.variants.push(Variant { coding, len, etag: original.of_compressed(coding) });
+            contents.push((coding, Content::Memory(bytes.into())));
+        }
+        Some(Self {
+            thing: Thing::File(facts),
+            contents,
+            answers: RefCell::default(),
+            compression: Cell::new(Compression::Unfit),
+            stale: Rc::clone(&self.stale),
+            coverage: self.coverage,
+            seen: self.seen.clone(),
+            checked: self.checked.clone(),
+        })
     }
 
     /// Whether an event came for it.
@@ -133,6 +198,7 @@ impl Entry {
             thing: Thing::Missing,
             contents: Vec::new(),
             answers: RefCell::default(),
+            compression: Cell::new(Compression::Unfit),
             stale: Rc::default(),
             coverage: Coverage::Watched,
             seen: Vec::new(),

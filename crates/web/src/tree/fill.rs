@@ -7,7 +7,7 @@ use std::rc::Rc;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use super::entry::{Content, Entry, OpenFile, Thing};
+use super::entry::{Compression, Content, Entry, OpenFile, Thing};
 use super::root::Opened;
 use super::stamp::Stamp;
 use super::watch::{Coverage, Stale, Watches};
@@ -76,10 +76,12 @@ impl Look<'_> {
         if self.coverage == Coverage::Watched {
             self.seen = Vec::new();
         }
+        let compression = if is_fit(&thing) { Compression::Wanted } else { Compression::Unfit };
         Ok(Entry {
             thing,
             contents,
             answers: RefCell::default(),
+            compression: Cell::new(compression),
             stale: self.stale,
             coverage: self.coverage,
             seen: self.seen,
@@ -218,6 +220,13 @@ fn is_hidden(path: &Path<'_>, well_known: bool) -> bool {
     path.segments().enumerate().any(|(depth, segment)| {
         segment.starts_with(b".") && !(depth == 0 && well_known && segment == b".well-known")
     })
+}
+
+/// Nothing beside it, and worth the work.
+fn is_fit(thing: &Thing) -> bool {
+    let Thing::File(facts) = thing else { return false };
+    let [original] = facts.variants.as_slice() else { return false };
+    media::is_compressible(&facts.media) && limits::COMPRESSED_FILE_BYTES.contains(&original.len)
 }
 
 fn trouble(error: Errno) -> Trouble {

@@ -1,10 +1,14 @@
 //! Which files are served, and that the next request after a change sees it.
 
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, Mode, mknodat};
 
-use crate::client::{Served, replace};
+use switchboard_web::Snapshot;
+
+use crate::client::{Response, Served, replace, until};
 
 #[test]
 fn only_regular_files_inside_the_root_are_served() {
@@ -213,4 +217,110 @@ fn more_names_than_the_cache_holds_are_served_all_the_same() {
             assert_eq!(client.fetch(&format!("/none/{round}/{number}")).status, 404);
         }
     }
+}
+
+const PACKED: &str = "Accept-Encoding: gzip, br;q=0.5\r\n";
+
+fn unpacked(response: &Response) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match response.field("Content-Encoding") {
+        Some("br") => brotli::BrotliDecompress(&mut &response.body[..], &mut bytes).unwrap(),
+        Some("gzip") => {
+            flate2::read::GzDecoder::new(&response.body[..]).read_to_end(&mut bytes).unwrap();
+        }
+        other => {
+            assert_eq!(other, None);
+            bytes.clone_from(&response.body);
+        }
+    }
+    bytes
+}
+
+#[test]
+fn a_file_is_compressed_once_and_never_shown_stale() {
+    both_ways(|served, pass| {
+        let mut client = served.connect();
+        for length in [10_000, 600_000] {
+            let before = served.running.metrics().snapshot().compressed;
+            let text = format!("<!doctype html>{length}").repeat(length / 20).into_bytes();
+            served.write("page.html", &text);
+            pass();
+            let first = client.request("GET", "/page.html", PACKED);
+            assert_eq!(
+                (first.field("Content-Encoding"), first.field("Vary")),
+                (None, Some("Accept-Encoding"))
+            );
+            assert!(first.body == text);
+            let counted = |now: &Snapshot| now.compressed > before;
+            until(served, "it is compressed", counted);
+            let mut packed = client.request("GET", "/page.html", PACKED);
+            // Where nothing tells of changes, a slow machine may have looked at the disk anew.
+            while packed.field("Content-Encoding").is_none() {
+                packed = client.request("GET", "/page.html", PACKED);
+            }
+            assert_eq!(
+                (packed.field("Content-Encoding"), packed.field("Vary")),
+                (Some("gzip"), first.field("Vary"))
+            );
+            assert!(packed.body.len() < text.len() / 2 && unpacked(&packed) == text);
+            let br = client.request("GET", "/page.html", "Accept-Encoding: br\r\n");
+            assert!(unpacked(&br) == text);
+            let tags = [&first, &packed, &br].map(|response| response.field("ETag").unwrap());
+            assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2], "{tags:?}");
+            assert!(client.fetch("/page.html").body == text, "who takes no coding gets none");
+            let other = "other ".repeat(length / 6);
+            replace(&served.path("page.html"), other.as_bytes());
+            pass();
+            for _ in 0..20 {
+                assert!(unpacked(&client.request("GET", "/page.html", PACKED)) == other.as_bytes());
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_is_compressed_that_is_not_to_be() {
+    let served = Served::with(|settings| settings.compress = false);
+    served.write("page.html", "text ".repeat(1000));
+    let mut client = served.connect();
+    for _ in 0..50 {
+        assert_eq!(client.request("GET", "/page.html", PACKED).field("Content-Encoding"), None);
+    }
+    let served = Served::new();
+    served.write("small.html", "t".repeat(255));
+    served.write("picture.png", "t".repeat(10_000));
+    served.write("beside.html", "t".repeat(10_000));
+    served.write("beside.html.zst", "packed already");
+    served.write("last.html", "t".repeat(10_000));
+    let mut client = served.connect();
+    for name in ["/small.html", "/picture.png", "/beside.html", "/last.html"] {
+        client.request("GET", name, PACKED);
+    }
+    until(&served, "the last one is compressed", |counted| counted.compressed > 0);
+    assert_eq!(served.running.metrics().snapshot().compressed, 1, "in order, so the others were left alone");
+}
+
+#[test]
+fn a_file_that_never_stands_still_is_answered_503() {
+    let served = Served::new();
+    let path = served.path("busy.txt");
+    std::fs::write(&path, "x").unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Several, so that one that has to wait for the processor is no pause.
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Relaxed) {
+                    std::fs::write(&path, "never the same").unwrap();
+                }
+            });
+        }
+        let mut answer = served.fetch("/busy.txt");
+        while answer.status == 200 {
+            answer = served.fetch("/busy.txt");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert_eq!((answer.status, answer.field("Retry-After")), (503, Some("1")));
+    });
+    assert_eq!(served.fetch("/busy.txt").body, b"never the same");
 }

@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::client::{Client, Served, until};
+use crate::client::{Client, Response, Served, until};
 
 #[test]
 fn a_head_that_drips_is_answered_408() {
@@ -15,6 +15,23 @@ fn a_head_that_drips_is_answered_408() {
     assert_eq!((answer.status, answer.field("Connection")), (408, Some("close")));
     assert!(slow.is_closed());
     assert_eq!(served.running.metrics().snapshot().timeout_head, 1);
+}
+
+#[test]
+fn a_head_byte_by_byte_is_cut_before_it_costs_anything() {
+    let served = Served::new();
+    let mut slow = served.connect();
+    let head = b"GET / HTTP/1.1\r\nHost: h\r\nX-Filler: ".iter().chain(std::iter::repeat(&b'x'));
+    for (byte, sent) in head.take(129).zip(1_u64..) {
+        slow.send([*byte]);
+        until(&served, "the byte is read", |counted| counted.received_bytes >= sent);
+    }
+    let answer = slow.answer(false).unwrap();
+    assert_eq!((answer.status, answer.field("Connection")), (408, Some("close")));
+    let mut other = served.connect();
+    (0..200).for_each(|_| {
+        assert_eq!(other.fetch("/none").status, 404, "pieces of whole heads count for nothing")
+    });
 }
 
 #[test]
@@ -75,9 +92,14 @@ fn requests_of_an_address_are_bounded_when_asked_for() {
     });
     served.write("a.txt", "a");
     let mut client = served.connect();
-    let statuses: Vec<u16> = (0..11).map(|_| client.fetch("/a.txt").status).collect();
+    let answers: Vec<Response> = (0..11).map(|_| client.fetch("/a.txt")).collect();
+    assert_eq!(
+        (answers[10].field("Retry-After"), answers[10].field("Connection")),
+        (Some("1"), Some("close"))
+    );
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses[..10], [200; 10]);
-    assert_eq!(statuses[10], 503);
+    assert_eq!(statuses[10], 429);
     assert_eq!(served.running.metrics().snapshot().refused_rate, 1);
 }
 
