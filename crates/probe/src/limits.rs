@@ -1,0 +1,43 @@
+//! Every bound of the probe, its unit last. Absent: anything that is configured; these hold whatever is configured.
+
+/// Longest datagram: what fits IPv4 beside its header and that of UDP.
+pub const PACKET_BYTES_MAX: usize = 65_507;
+/// Datagrams that one system call receives or sends.
+pub const BATCH_PACKETS_MAX: usize = 64;
+/// TLVs of one packet that are looked at; what follows them is carried along and not understood.
+pub const TLVS_MAX: usize = 32;
+
+/// Sessions whose packets a stateful reflector counts. The oldest of a set of [`SET_ENTRIES`] makes room.
+pub const SESSIONS_MAX: usize = 16_384;
+/// A session that is silent for this long is a new one when it speaks again.
+pub const SESSION_IDLE_S: u64 = 900;
+/// Addresses, and as many networks, whose rate is watched.
+pub const BUCKETS_MAX: usize = 16_384;
+/// Entries of a bounded table that share a place; among them the least worth keeping makes room.
+pub const SET_ENTRIES: usize = 8;
+/// Bits of an IPv4 address that name its network, for the rate of networks.
+pub const NETWORK_BITS_V4: u8 = 24;
+/// Bits of an IPv6 address that name its network, for the rate of networks.
+pub const NETWORK_BITS_V6: u8 = 48;
+/// A reflector's own packet, sent to a reflector, carries a receive stamp; one this close to now gives it away.
+pub const REPLY_STAMP_WINDOW_S: u64 = 3_600;
+
+/// Probes that are remembered while their answers may come, late ones and duplicates included.
+pub const PROBES_REMEMBERED_MAX: usize = 65_536;
+/// An answer that comes later than this times the wait is no longer known to be late.
+pub const LATE_FACTOR: u64 = 4;
+/// Probes that are due are sent however late, up to this; of those later only the newest is sent and the others are skipped.
+pub const CATCH_UP_NS_MAX: u64 = 10_000_000;
+/// Shortest interval between probes.
+pub const INTERVAL_NS_MIN: u64 = 1_000;
+/// Targets of one run.
+pub const TARGETS_MAX: usize = 256;
+
+/// Extremes of one-way delay that the estimate of the clocks keeps in each direction.
+pub const CLOCK_POINTS_MAX: usize = 128;
+/// Samples of one-way delay that quantiles are taken from; of a longer run, a fair choice of this many.
+pub const ONE_WAY_SAMPLES_MAX: usize = 4_096;
+/// Two clocks are taken to drift apart by no more than this.
+pub const SKEW_PPM_MAX: f64 = 500.0;
+/// A kernel stamp further than this from the clock's own reading belongs to a clock that was set in between.
+pub const STAMP_AGE_NS_MAX: u64 = 1_000_000_000;

@@ -1,0 +1,108 @@
+//! Probes through a reflector and back, whole and spoiled.
+
+use std::hash::RandomState;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::reflector::{Arrival, Options, Reflector};
+use crate::stamp::{Format, Keys};
+use crate::time::Moment;
+
+fn stamp(key: Option<Key>, length: Option<usize>, dscp: Option<u8>) -> Stamp {
+    Stamp { session: 9, key, length, dscp, fill: Vec::new() }
+}
+
+fn particulars(sequence: u64) -> Particulars {
+    let error = ErrorEstimate::new(true, Format::Ntp, Duration::from_millis(1));
+    Particulars { sequence, sent: Timestamp::from_nanos(1_700_000_000_000_000_000), error }
+}
+
+fn reflect(packet: &mut [u8], key: Option<&Key>) {
+    let mut keys = Keys::default();
+    if let Some(key) = key {
+        keys.insert(9, key.clone());
+    }
+    let mut reflector = Reflector::new(Options { keys, ..Options::default() }, &RandomState::new());
+    let now = Timestamp::from_nanos(1_700_000_000_000_500_000);
+    let arrival = Arrival {
+        source: "192.0.2.1:4000".parse().unwrap(),
+        destination: None,
+        port: 862,
+        received: now,
+        at: Moment::default(),
+        ttl: Some(60),
+        traffic_class: Some(0),
+    };
+    let length = packet.len();
+    let answer = reflector.answer(&arrival, packet, length).unwrap();
+    assert_eq!(answer.length, length);
+    reflector.seal(&answer, packet, now);
+}
+
+#[test]
+fn a_probe_of_any_length_comes_back_with_the_reflectors_counters() {
+    let key = Key::new(&[3; 32]).unwrap();
+    for (key, dscp, lengths) in [
+        (None, None, [None, Some(44), Some(60), Some(64), Some(1_472)]),
+        (None, Some(46), [None, Some(44), Some(68), Some(72), Some(9_000)]),
+        (Some(key.clone()), Some(46), [None, Some(112), Some(156), Some(160), Some(65_507)]),
+    ] {
+        for length in lengths {
+            let stamp = stamp(key.clone(), length, dscp);
+            assert_eq!(stamp.check_length(), Ok(()));
+            let form = Form::Stamp(stamp);
+            let mut packet = Vec::new();
+            form.write(&particulars(7), &mut packet);
+            assert!(length.is_none_or(|length| packet.len() == length), "{length:?}: {}", packet.len());
+            assert_eq!(form.read(&packet).is_some(), key.is_some() || packet.len() >= 44, "a probe reads as some packet");
+            reflect(&mut packet, key.as_ref());
+            let answer = form.read(&packet).unwrap();
+            let reflected = answer.reflected.unwrap();
+            assert_eq!((answer.sequence, reflected.ttl, reflected.sequence), (7, 60, 0));
+            let bare = length == Some(44) || length == Some(112);
+            assert_eq!(reflected.counters.map(|counters| (counters.sent, counters.received)), (!bare).then_some((8, 1)));
+        }
+    }
+}
+
+#[test]
+fn lengths_that_no_probe_can_have_are_refused_in_words() {
+    for wrong in [0, 43, 45, 59, 61, 63, 65_508] {
+        let told = stamp(None, Some(wrong), None).check_length().unwrap_err();
+        assert_eq!(told, format!("a probe cannot be {wrong} octets long: 44, 60, or 64 to 65507"));
+    }
+}
+
+#[test]
+fn answers_of_others_and_forged_ones_are_not_taken() {
+    let key = Key::new(&[3; 32]).unwrap();
+    let form = Form::Stamp(stamp(Some(key.clone()), None, None));
+    let mut packet = Vec::new();
+    form.write(&particulars(7), &mut packet);
+    reflect(&mut packet, Some(&key));
+    assert!(form.read(&packet).is_some());
+    for at in 0..112 {
+        packet[at] ^= 1;
+        assert_eq!(form.read(&packet), None, "octet {at}");
+        packet[at] ^= 1;
+    }
+    packet[120] ^= 1;
+    assert_eq!(form.read(&packet).unwrap().reflected.unwrap().counters, None, "extensions are not believed");
+    let other = Form::Stamp(Stamp { session: 10, ..stamp(None, None, None) });
+    let mut packet = Vec::new();
+    Form::Stamp(stamp(None, None, None)).write(&particulars(7), &mut packet);
+    reflect(&mut packet, None);
+    assert_eq!(other.read(&packet), None);
+}
+
+proptest! {
+    #[test]
+    fn any_octets_are_an_answer_or_none(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        for key in [None, Key::new(&[3; 32])] {
+            let _read = Form::Stamp(stamp(key, None, None)).read(&bytes);
+        }
+        let _read = Form::Text.read(&bytes);
+    }
+}

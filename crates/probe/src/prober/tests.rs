@@ -1,0 +1,206 @@
+//! The prober in virtual time: a schedule, a network that does what the test says, and a reflector with a clock of its own.
+
+use super::*;
+use crate::limits::CATCH_UP_NS_MAX;
+
+const MS: u64 = 1_000_000;
+/// The wall clock when moments begin.
+const WALL: u64 = 1_700_000_000_000_000_000;
+
+fn plan(count: u64, interval_ms: u64) -> Plan {
+    let [interval, wait] = [interval_ms, 1_000].map(Duration::from_millis);
+    Plan { count: Some(count), interval, wait }
+}
+
+fn at(ns: u64) -> Moment {
+    Moment::from_nanos(ns)
+}
+
+fn wall(ns: u64) -> Timestamp {
+    Timestamp::from_nanos(WALL + ns)
+}
+
+/// Everything that is to be done now; probes are sent at once and stamped by the kernel a microsecond later.
+fn drain(prober: &mut Prober, now_ns: u64) -> (Vec<u64>, Vec<u64>, Option<u64>) {
+    let (mut sent, mut lost) = (Vec::new(), Vec::new());
+    loop {
+        match prober.poll(at(now_ns)) {
+            Step::Send { sequence, due } => {
+                prober.sent(sequence, at(now_ns), wall(now_ns), due);
+                prober.kernel_sent(sequence, wall(now_ns + 1_000));
+                sent.push(sequence);
+            }
+            Step::NoAnswer { sequence } => lost.push(sequence),
+            Step::Wait { until } => return (sent, lost, Some(until.nanos())),
+            Step::Done => return (sent, lost, None),
+        }
+    }
+}
+
+/// An answer that reached the reflector `up_ns` after the kernel sent the probe, stayed for 5 us, and was read 2 us after
+/// the kernel had it.
+fn answer(sequence: u32, sent_ns: u64, up_ns: u64, down_ns: u64, reflector_sequence: u32) -> Arrived {
+    let reached = sent_ns + 1_000 + up_ns;
+    let back = reached + 5_000 + down_ns;
+    Arrived {
+        sequence,
+        at: at(back + 2_000),
+        received: wall(back),
+        kernel: true,
+        reflected: Some(Reflected {
+            received: wall(reached),
+            sent: wall(reached + 5_000),
+            sequence: reflector_sequence,
+            ttl: 64,
+            counters: None,
+        }),
+    }
+}
+
+#[test]
+fn probes_go_out_on_schedule_whatever_becomes_of_them() {
+    let mut prober = Prober::new(plan(4, 100), at(0), 1);
+    for n in 0..4 {
+        let (sent, lost, wake) = drain(&mut prober, n * 100 * MS);
+        assert_eq!((sent, lost), (vec![n], vec![]), "nothing was answered, and nothing waited for it");
+        assert_eq!(wake, Some(if n < 3 { (n + 1) * 100 * MS } else { 1_000 * MS }));
+    }
+    for n in 0..4 {
+        let (_, lost, wake) = drain(&mut prober, 1_000 * MS + n * 100 * MS);
+        assert_eq!((lost, wake), (vec![n], (n < 3).then_some(1_100 * MS + n * 100 * MS)));
+    }
+    assert_eq!(prober.statistics().counts(), crate::statistics::Counts { sent: 4, no_answer: 4, ..Default::default() });
+}
+
+#[test]
+fn the_round_trip_is_that_of_the_kernel_without_the_residence() {
+    let mut prober = Prober::new(plan(1, 100), at(0), 1);
+    drain(&mut prober, 0);
+    let Outcome::Answered(sample) = prober.answered(&answer(0, 0, 20_000, 30_000, 0)) else { panic!("not in time") };
+    assert_eq!((sample.rtt_ns, sample.user_rtt_ns, sample.kernel), (50_000, 58_000, true));
+    assert_eq!(sample.residence_ns, Some(5_000));
+    let ways = sample.ways.unwrap();
+    assert_eq!((ways.up_ns, ways.down_ns), (20_000, 30_000));
+    assert_eq!(drain(&mut prober, MS).2, None, "done as soon as all is answered");
+}
+
+#[test]
+fn without_kernel_stamps_or_with_a_clock_that_was_set_the_rising_clock_is_used() {
+    let answers = [
+        Arrived { kernel: false, ..answer(0, 0, 20_000, 30_000, 0) },
+        // The sender's clock was set forward, then backward, by a second.
+        Arrived { received: wall(1_000 * MS), ..answer(0, 0, 20_000, 30_000, 0) },
+        Arrived { received: Timestamp::from_nanos(WALL - 1_000 * MS), ..answer(0, 0, 20_000, 30_000, 0) },
+    ];
+    for answer in answers {
+        let mut prober = Prober::new(plan(1, 100), at(0), 1);
+        drain(&mut prober, 0);
+        let Outcome::Answered(sample) = prober.answered(&answer) else { panic!("not in time") };
+        assert_eq!((sample.rtt_ns, sample.kernel), (53_000, false), "the residence is removed all the same");
+    }
+    // The reflector's clock was set while it had the packet: its residence is not believed.
+    let mut stepped = answer(0, 0, 20_000, 30_000, 0);
+    stepped.reflected.as_mut().unwrap().sent = wall(10_000 * MS);
+    let mut prober = Prober::new(plan(1, 100), at(0), 1);
+    drain(&mut prober, 0);
+    let Outcome::Answered(sample) = prober.answered(&stepped) else { panic!("not in time") };
+    assert_eq!((sample.rtt_ns, sample.residence_ns), (55_000, None));
+}
+
+#[test]
+fn late_double_and_strange_answers_are_told_apart() {
+    let mut prober = Prober::new(plan(3, 100), at(0), 1);
+    for n in 0..3 {
+        drain(&mut prober, n * 100 * MS);
+    }
+    assert!(matches!(prober.answered(&answer(1, 100 * MS, 1_000, 1_000, 0)), Outcome::Answered(_)));
+    assert!(matches!(prober.answered(&answer(1, 100 * MS, 1_000, 9_000, 0)), Outcome::Duplicate(_)));
+    assert_eq!(prober.answered(&answer(3, 0, 0, 0, 0)), Outcome::Unknown, "never sent");
+    assert_eq!(prober.answered(&answer(u32::MAX, 0, 0, 0, 0)), Outcome::Unknown);
+    let (_, lost, _) = drain(&mut prober, 1_000 * MS);
+    assert_eq!(lost, [0]);
+    let Outcome::Late(late) = prober.answered(&answer(0, 0, 1_050 * MS, 1_000, 1)) else { panic!("not late") };
+    assert!(late.reordered, "probe 1 was answered before");
+    let counts = prober.statistics().counts();
+    assert_eq!((counts.answered, counts.no_answer, counts.late), (1, 1, 1));
+    assert_eq!((counts.duplicates, counts.reordered), (1, 1));
+}
+
+/// An answer in the queue of a busy process: its time is over, but nobody gave the probe up yet.
+#[test]
+fn an_answer_read_after_its_time_is_late_even_before_the_probe_is_given_up() {
+    let mut prober = Prober::new(plan(1, 100), at(0), 1);
+    drain(&mut prober, 0);
+    assert!(matches!(prober.answered(&answer(0, 0, 1_500 * MS, 0, 0)), Outcome::Late(_)));
+    let counts = prober.statistics().counts();
+    assert_eq!((counts.no_answer, counts.late, counts.answered), (1, 1, 0));
+    assert_eq!(drain(&mut prober, 2_000 * MS).1, Vec::<u64>::new(), "it is not given up a second time");
+}
+
+#[test]
+fn a_process_that_slept_skips_what_is_past_and_catches_up_on_little() {
+    let mut slept = Prober::new(plan(1_000, 100), at(0), 1);
+    drain(&mut slept, 0);
+    let (sent, _, wake) = drain(&mut slept, 10_050 * MS);
+    assert_eq!((sent, wake), (vec![1], Some(10_100 * MS)), "one probe, not a hundred");
+    assert_eq!(slept.statistics().counts().skipped, 99);
+
+    let mut hiccup = Prober::new(plan(1_000, 1), at(0), 1);
+    drain(&mut hiccup, 0);
+    assert_eq!(drain(&mut hiccup, CATCH_UP_NS_MAX).0, (1..=10).collect::<Vec<u64>>());
+    assert_eq!(hiccup.statistics().counts().skipped, 0);
+}
+
+#[test]
+fn loss_is_told_by_direction_from_the_reflectors_count() {
+    let mut prober = Prober::new(plan(10, 100), at(0), 1);
+    // Probes 2 and 3 are lost on the way there; the reply to 5 on the way back; 7 arrives twice; 9 is lost nobody knows where.
+    let replies = [(0, 0), (1, 1), (4, 2), (6, 4), (7, 5), (7, 6), (8, 7)];
+    for n in 0..10_u32 {
+        let sent_ns = u64::from(n) * 100 * MS;
+        drain(&mut prober, sent_ns);
+        for (sequence, counted) in replies.iter().filter(|(sequence, _)| *sequence == n) {
+            prober.answered(&answer(*sequence, sent_ns, 1_000, 1_000, *counted));
+        }
+    }
+    prober.answered(&answer(8, 800 * MS, 1_000, 2_000, 7));
+    let told = prober.statistics().loss_by_direction().unwrap();
+    assert_eq!((told.up, told.down, told.unknown), (2, 1, 1));
+    assert_eq!((told.duplicated_up, told.duplicated_down), (1, 1));
+}
+
+#[test]
+fn a_reflector_that_copies_numbers_says_nothing_about_directions() {
+    let mut prober = Prober::new(plan(3, 100), at(0), 1);
+    for n in 0..3_u32 {
+        let sent_ns = u64::from(n) * 100 * MS;
+        drain(&mut prober, sent_ns);
+        if n != 1 {
+            prober.answered(&answer(n, sent_ns, 1_000, 1_000, n));
+        }
+    }
+    assert_eq!(prober.statistics().loss_by_direction(), None);
+}
+
+#[test]
+fn memory_is_bounded_however_many_probes_wait() {
+    let fast = Plan { count: None, interval: Duration::from_micros(1), wait: Duration::from_secs(60) };
+    let mut prober = Prober::new(fast, at(0), 1);
+    let probes = u64::try_from(PROBES_REMEMBERED_MAX).unwrap() + 1_000;
+    for n in 0..probes {
+        drain(&mut prober, n * 1_000);
+    }
+    assert_eq!(prober.probes.len(), PROBES_REMEMBERED_MAX);
+    let counts = prober.statistics().counts();
+    assert_eq!((counts.sent, counts.no_answer), (probes, 1_000));
+}
+
+#[test]
+fn numbers_that_travel_as_32_bits_are_made_whole_near_the_newest() {
+    let mut prober = Prober::new(plan(u64::MAX, 100), at(0), 1);
+    prober.sequence = (1 << 32) + 5;
+    assert_eq!(prober.whole_sequence(4), Some((1 << 32) + 4));
+    assert_eq!(prober.whole_sequence(u32::MAX), Some((1 << 32) - 1));
+    prober.sequence = 3;
+    assert_eq!((prober.whole_sequence(2), prober.whole_sequence(3)), (Some(2), None));
+}

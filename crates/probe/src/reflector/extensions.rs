@@ -1,0 +1,161 @@
+//! What a reflector does with the TLVs of a request, in place: fills in what it understands, flags the rest (RFC 8972 §4).
+//! Lengths and order never change. Absent: access reports and follow-up telemetry, flagged as not understood.
+
+use super::Arrival;
+use crate::limits::TLVS_MAX;
+use crate::stamp::Key;
+use crate::stamp::tlv::{
+    self, ClassOfService, CutShort, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, MALFORMED, METHOD_SOFTWARE,
+    SOURCE_FREE_RUNNING, SOURCE_NTP, Tlv, UNRECOGNIZED,
+};
+
+/// What the values are made of.
+pub(super) struct Circumstances<'a> {
+    pub(super) arrival: &'a Arrival,
+    pub(super) request_sequence: [u8; 4],
+    pub(super) reply_sequence: [u8; 4],
+    pub(super) synchronized: bool,
+    /// Requests received and replies sent in this session, where they are counted.
+    pub(super) counters: Option<(u32, u32)>,
+    /// The key of an authenticated session, whose TLVs carry an HMAC.
+    pub(super) key: Option<&'a Key>,
+}
+
+/// One TLV, by its place.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    length: usize,
+    kind: Option<Kind>,
+    known: bool,
+}
+
+/// Turns the TLVs of a request into those of its reply; returns the DSCP that the sender wants for it.
+pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Option<u8> {
+    let (places, cut) = places(tlvs);
+    if !integrity_holds(tlvs, &places, circumstances) {
+        for place in &places {
+            set_flags(tlvs, place.at, |flags| flags | INTEGRITY);
+        }
+        return None;
+    }
+    let mut dscp = None;
+    for place in &places {
+        if place.kind.is_none() {
+            set_flags(tlvs, place.at, |_| if place.known { MALFORMED } else { UNRECOGNIZED });
+            if place.known {
+                // RFC 8972 §4: processing ends here, what follows is copied.
+                return dscp;
+            }
+            continue;
+        }
+        let understood = fill(tlvs, place, circumstances, &mut dscp);
+        set_flags(tlvs, place.at, |_| if understood { 0 } else { UNRECOGNIZED });
+    }
+    if let Some(CutShort { at }) = cut {
+        set_flags(tlvs, at, |_| MALFORMED);
+    }
+    sign(tlvs, &places, circumstances);
+    dscp
+}
+
+fn places(tlvs: &[u8]) -> (Vec<Place>, Option<CutShort>) {
+    let mut places = Vec::new();
+    for tlv in tlv::parse(tlvs).take(TLVS_MAX) {
+        match tlv {
+            Ok(tlv) => places.push(place_of(&tlv)),
+            Err(cut) => return (places, Some(cut)),
+        }
+    }
+    (places, None)
+}
+
+fn place_of(tlv: &Tlv<'_>) -> Place {
+    let known = Kind::from_code(tlv.code).is_some();
+    Place { at: tlv.at, length: tlv.value.len(), kind: tlv.kind(), known }
+}
+
+/// Without a key nothing can be verified. With one, TLVs other than a single padding need an HMAC, only padding may follow
+/// it, and it must be right (RFC 8972 §4.8).
+fn integrity_holds(tlvs: &[u8], places: &[Place], circumstances: &Circumstances<'_>) -> bool {
+    let Some(key) = circumstances.key else { return true };
+    let hmac = places.iter().position(|place| place.kind == Some(Kind::Hmac));
+    let Some(hmac) = hmac else {
+        return places.iter().all(|place| place.kind == Some(Kind::ExtraPadding)) && places.len() <= 1;
+    };
+    let (before, from) = places.split_at(hmac);
+    let Some((hmac, behind)) = from.split_first() else { return false };
+    if behind.iter().any(|place| place.kind != Some(Kind::ExtraPadding)) {
+        return false;
+    }
+    let covered = before.last().map_or(0, |last| last.at + HEADER_BYTES + last.length);
+    let value = tlvs.get(hmac.at + HEADER_BYTES..hmac.at + HEADER_BYTES + hmac.length);
+    let covered = tlvs.get(..covered);
+    let (Some(covered), Some(value)) = (covered, value) else { return false };
+    key.verify_tlvs(circumstances.request_sequence, covered, value)
+}
+
+/// Writes the HMAC anew over what the values have become.
+fn sign(tlvs: &mut [u8], places: &[Place], circumstances: &Circumstances<'_>) {
+    let Some(key) = circumstances.key else { return };
+    let Some(place) = places.iter().find(|place| place.kind == Some(Kind::Hmac)) else { return };
+    let (covered, rest) = tlvs.split_at_mut(place.at);
+    if let Some(value) = rest.get_mut(HEADER_BYTES..HEADER_BYTES + place.length) {
+        value.copy_from_slice(&key.of_tlvs(circumstances.reply_sequence, covered));
+    }
+}
+
+/// Fills in one value; false when it is not understood.
+fn fill(tlvs: &mut [u8], place: &Place, circumstances: &Circumstances<'_>, dscp: &mut Option<u8>) -> bool {
+    let value = tlvs.get_mut(place.at + HEADER_BYTES..place.at + HEADER_BYTES + place.length);
+    let (Some(kind), Some(value)) = (place.kind, value) else { return false };
+    match kind {
+        Kind::ExtraPadding => true,
+        // Without a key it is passed on, and nobody has verified it.
+        Kind::Hmac => circumstances.key.is_some(),
+        Kind::Location => locate(value, circumstances.arrival),
+        Kind::TimestampInformation => {
+            let source = if circumstances.synchronized { SOURCE_NTP } else { SOURCE_FREE_RUNNING };
+            value.copy_from_slice(&[source, METHOD_SOFTWARE, source, METHOD_SOFTWARE]);
+            true
+        }
+        Kind::ClassOfService => {
+            let Some(seen) = circumstances.arrival.traffic_class else { return false };
+            let Some(asked) = value.first_chunk::<4>() else { return false };
+            let asked = ClassOfService::from_bytes(*asked);
+            *dscp = Some(asked.wanted_dscp);
+            let seen = ClassOfService { seen_dscp: seen >> 2, seen_ecn: seen & 3, kept: 0, ..asked };
+            value.copy_from_slice(&seen.to_bytes());
+            true
+        }
+        Kind::DirectMeasurement => {
+            let Some((received, replied)) = circumstances.counters else { return false };
+            let Some(asked) = value.first_chunk::<12>() else { return false };
+            let asked = DirectMeasurement::from_bytes(*asked);
+            value.copy_from_slice(&DirectMeasurement { received, replied, ..asked }.to_bytes());
+            true
+        }
+    }
+}
+
+/// Ports as they were seen; what is asked of addresses stands in TLVs inside and is flagged as not understood.
+fn locate(value: &mut [u8], arrival: &Arrival) -> bool {
+    let Some((ports, inner)) = value.split_first_chunk_mut::<4>() else { return false };
+    let ([high, low], [source_high, source_low]) =
+        (arrival.port.to_be_bytes(), arrival.source.port().to_be_bytes());
+    *ports = [high, low, source_high, source_low];
+    let (inner_places, cut) = places(inner);
+    for place in inner_places {
+        set_flags(inner, place.at, |_| UNRECOGNIZED);
+    }
+    if let Some(CutShort { at }) = cut {
+        set_flags(inner, at, |_| MALFORMED);
+    }
+    true
+}
+
+fn set_flags(tlvs: &mut [u8], at: usize, flags: impl FnOnce(u8) -> u8) {
+    if let Some(place) = tlvs.get_mut(at) {
+        *place = flags(*place);
+    }
+}

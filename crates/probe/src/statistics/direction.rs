@@ -1,0 +1,90 @@
+//! On which way packets were lost. A stateful reflector numbers its replies, so a gap in its numbers is a reply that was
+//! lost, and what is missing beyond the gaps never reached it. Absent: guesses; where the numbers do not add up, or may be
+//! mere copies of the probes' own, nothing is said.
+
+use crate::prober::Sample;
+
+/// Packets lost on each way, as far as the newest answer tells.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LossByDirection {
+    /// Probes that did not reach the reflector.
+    pub up: u64,
+    /// Replies that did not come back.
+    pub down: u64,
+    /// Probes without an answer behind the newest answer: nobody knows on which way.
+    pub unknown: u64,
+    /// Probes that reached the reflector more than once.
+    pub duplicated_up: u64,
+    /// Replies that came more than once.
+    pub duplicated_down: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Direction {
+    /// Whether the reflector was seen to count for itself.
+    counts: bool,
+    /// Different replies received.
+    replies: u64,
+    /// Of them, those that a second copy of a probe caused.
+    duplicated_up: u64,
+    duplicated_down: u64,
+    /// One more than the highest number of a reply, and of the probe that it answered.
+    replied: u64,
+    probed: u64,
+    sent: u64,
+}
+
+impl Direction {
+    pub(super) fn sent(&mut self) {
+        self.sent += 1;
+    }
+
+    pub(super) fn arrived(&mut self, sample: &Sample) {
+        self.replies += 1;
+        self.note(sample);
+    }
+
+    /// The same probe again: with another number the reflector got it twice, with the same number the reply came twice.
+    pub(super) fn duplicate(&mut self, first: &Sample, again: &Sample) {
+        let number = |sample: &Sample| sample.reflected.map(|reflected| reflected.sequence);
+        if number(first) == number(again) {
+            self.duplicated_down += 1;
+        } else {
+            self.duplicated_up += 1;
+            self.replies += 1;
+            self.note(again);
+        }
+    }
+
+    fn note(&mut self, sample: &Sample) {
+        let Some(reflected) = sample.reflected else { return };
+        let low = sample.sequence & u64::from(u32::MAX);
+        self.counts |= reflected.counters.is_some() || u64::from(reflected.sequence) != low;
+        let replied = u64::from(reflected.sequence) + 1;
+        if replied > self.replied {
+            self.replied = replied;
+            self.probed = sample.sequence + 1;
+        } else if self.probed < sample.sequence + 1 && replied + OVERTAKEN_MAX < self.replied {
+            // The reflector was started again, and counts anew.
+            self.counts = false;
+        }
+    }
+
+    pub(super) fn told(&self) -> Option<LossByDirection> {
+        if !self.counts {
+            return None;
+        }
+        let down = self.replied.checked_sub(self.replies)?;
+        let up = (self.probed + self.duplicated_up).checked_sub(self.replied)?;
+        Some(LossByDirection {
+            up,
+            down,
+            unknown: self.sent.saturating_sub(self.probed),
+            duplicated_up: self.duplicated_up,
+            duplicated_down: self.duplicated_down,
+        })
+    }
+}
+
+/// A reply with a lower number than this many others, to a newer probe, was not overtaken.
+const OVERTAKEN_MAX: u64 = 1_000;

@@ -1,0 +1,109 @@
+//! Figures against numbers computed by hand, and clocks that disagree against the truth that made them.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::fault::Random;
+use crate::time::Timestamp;
+
+#[test]
+fn moments_are_exact_and_quantiles_within_a_thousandth() {
+    let mut distribution = Distribution::default();
+    assert!(distribution.quantiles().is_none());
+    for n in 1..=10_000_u64 {
+        distribution.record(n * 1_000);
+    }
+    let of = distribution.quantiles().unwrap();
+    assert_eq!((of.count, of.min_ns, of.max_ns, of.mean_ns), (10_000, 1_000.0, 10_000_000.0, 5_000_500.0));
+    // Of 1 to n: the root of (n^2 - 1) / 12.
+    assert!((of.deviation_ns - 2_886_751.3).abs() < 1.0, "{}", of.deviation_ns);
+    for (found, truth) in [(of.median_ns, 5e6), (of.p90_ns, 9e6), (of.p99_ns, 9.9e6), (of.p999_ns, 9.99e6)] {
+        assert!((found - truth).abs() <= truth / 1_000.0, "{found} for {truth}");
+    }
+}
+
+#[test]
+fn jitter_moves_a_sixteenth_of_the_way() {
+    let mut jitter = Jitter::default();
+    assert_eq!(jitter.nanos(), None);
+    jitter.record(160);
+    assert_eq!(jitter.nanos(), Some(10.0));
+    jitter.record(10);
+    assert_eq!(jitter.nanos(), Some(10.0));
+}
+
+/// A run between two clocks: the true delays of each way, and what the machine makes of them.
+fn run(offset_ns: i64, skew_ppm: i64, probes: u32, seed: u64) -> (OneWay, f64, f64) {
+    let (mut clocks, mut random) = (Clocks::new(seed), Random(seed));
+    let (mut up_sum, mut down_sum) = (0_i64, 0_i64);
+    for n in 0..probes {
+        let t1 = i64::from(n) * 10_000_000;
+        let up = 300_000 + i64::from(random.below(2_000_000));
+        let down = 100_000 + i64::from(random.below(400_000));
+        let theirs = |t: i64| offset_ns + t / 1_000_000 * skew_ppm;
+        up_sum += up;
+        down_sum += down;
+        let sent = Timestamp::from_nanos(1_700_000_000_000_000_000 + t1.unsigned_abs());
+        clocks.record(sent, up + theirs(t1), down - theirs(t1));
+    }
+    let mean = |sum: i64| as_f64(sum.unsigned_abs()) / f64::from(probes);
+    (clocks.one_way().unwrap(), mean(up_sum), mean(down_sum))
+}
+
+fn as_f64(number: u64) -> f64 {
+    distribution::as_f64(number)
+}
+
+#[test]
+fn delay_each_way_is_within_its_stated_error_of_the_truth() {
+    for (offset_ns, skew_ppm, probes) in
+        [(0, 0, 10), (5_000_000_000, 50, 1_000), (-86_400_000_000_000, -200, 20_000), (77, 0, 1)]
+    {
+        for seed in 0..10 {
+            let (found, up, down) = run(offset_ns, skew_ppm, probes, seed);
+            let context = format!("{offset_ns} {skew_ppm} {probes} {seed}: {found:?}, {up} {down}");
+            assert!((found.up.mean_ns - up).abs() <= found.error_ns, "{context}");
+            assert!((found.down.mean_ns - down).abs() <= found.error_ns, "{context}");
+            if probes >= 1_000 {
+                assert!(found.error_ns < 400_000.0, "{context}");
+                assert!((found.skew_ppm - as_f64(skew_ppm.unsigned_abs()) * as_sign(skew_ppm)).abs() < 50.0, "{context}");
+            }
+        }
+    }
+}
+
+fn as_sign(number: i64) -> f64 {
+    if number < 0 { -1.0 } else { 1.0 }
+}
+
+#[test]
+fn a_clock_that_was_set_during_the_run_is_noticed() {
+    let mut clocks = Clocks::new(1);
+    for n in 0..100_u64 {
+        let step = if n < 50 { 0 } else { 60_000_000_000 };
+        clocks.record(Timestamp::from_nanos(1_000_000_000 + n * 10_000_000), 100_000 + step, 100_000 - step);
+    }
+    assert_eq!(clocks.one_way(), None);
+}
+
+#[test]
+fn memory_is_bounded_however_long_it_runs() {
+    let mut clocks = Clocks::new(1);
+    for n in 0..200_000_u64 {
+        clocks.record(Timestamp::from_nanos(n * 1_000_000_000), 100_000, 100_000);
+    }
+    let sizes = clocks.sizes();
+    assert!(sizes.0 <= crate::limits::CLOCK_POINTS_MAX && sizes.1 <= crate::limits::ONE_WAY_SAMPLES_MAX);
+    assert_eq!(clocks.one_way().unwrap().up.count, 200_000);
+}
+
+proptest! {
+    #[test]
+    fn any_stamps_give_some_figures_or_none(stamps in prop::collection::vec(any::<(u64, i64, i64)>(), 1..50)) {
+        let mut clocks = Clocks::new(1);
+        for (sent, up, down) in stamps {
+            clocks.record(Timestamp::from_nanos(sent), up, down);
+        }
+        let _figures = clocks.one_way();
+    }
+}

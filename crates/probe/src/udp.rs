@@ -1,0 +1,16 @@
+//! The driver: sockets, kernel stamps and clocks. It carries out what the machines say and decides nothing.
+//!
+//! Stamps are taken by the kernel where it can (`SO_TIMESTAMPING`): of what is received as a control message, of what is
+//! sent over the socket's error queue. Absent: any other reading of clocks in this crate, and asynchronous code: a probe
+//! sleeps until the nanosecond it is due, which no runtime offers.
+
+mod clock;
+mod interrupts;
+mod ping;
+mod reflect;
+mod socket;
+
+pub use clock::{Clock, ClockState};
+pub use interrupts::Interrupts;
+pub use ping::{Event, Options, Pinger, Target, Unreachable};
+pub use reflect::{Listener, Stopper};

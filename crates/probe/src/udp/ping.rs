@@ -1,0 +1,370 @@
+//! The prober's driver: one thread, a connected socket for each target, asleep until the nanosecond when the next probe is
+//! due or a datagram comes. Absent: output; what happens is told by events.
+
+use std::collections::BTreeMap;
+use std::io::{self, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd as _};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{MsgFlags, recvmsg, send};
+use nix::sys::time::TimeSpec;
+
+use super::clock::Clock;
+use super::socket::{self, Complaint, ORIGIN_STAMP, Sending, around, control_space};
+use crate::error::ProbeError;
+use crate::limits::{PACKET_BYTES_MAX, PROBES_REMEMBERED_MAX, STAMP_AGE_NS_MAX};
+use crate::prober::form::{Form, Particulars};
+use crate::prober::{Arrived, Outcome, Plan, Prober, Sample, Step};
+use crate::stamp::{ErrorEstimate, Format};
+use crate::statistics::Statistics;
+use crate::time::{Moment, Timestamp};
+
+/// Closer than this to a due probe, a spinning prober does not sleep any more.
+const SPIN_NS: u64 = 2_000_000;
+/// How often the kernel is asked how good its clock is.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Whom to probe, and in which form.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where its reflector listens.
+    pub address: SocketAddr,
+    /// What is sent there.
+    pub form: Form,
+}
+
+/// How to probe.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// How many probes at which interval, and how long to wait.
+    pub plan: Plan,
+    /// TTL or hop limit of probes; the system's where absent.
+    pub ttl: Option<u8>,
+    /// Class of service of probes.
+    pub dscp: Option<u8>,
+    /// Whether probes may not be cut into fragments.
+    pub do_not_fragment: bool,
+    /// The address they come from; the system's choice where absent.
+    pub from: Option<IpAddr>,
+    /// Whether to wait for the due time without sleeping: exact, at the cost of a processor.
+    pub spin: bool,
+    /// The format of stamps.
+    pub format: Format,
+    /// Chooses which samples of a long run are kept.
+    pub seed: u64,
+}
+
+/// What happened.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A probe was answered in time.
+    Answered(Reception),
+    /// A probe was answered after its time.
+    Late(Reception),
+    /// A probe was answered again.
+    Duplicate(Reception),
+    /// A probe got no answer in time.
+    NoAnswer {
+        /// Its number.
+        sequence: u64,
+        /// Why, where the network said so.
+        because: Option<Unreachable>,
+    },
+}
+
+/// An answer and what it came with.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Reception {
+    /// What it tells.
+    pub sample: Sample,
+    /// Octets of the answer.
+    pub length: usize,
+    /// Its TTL or hop limit.
+    pub ttl: Option<u8>,
+}
+
+/// Why a probe did not reach its target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unreachable {
+    /// Who said so; the system itself when absent.
+    pub from: Option<IpAddr>,
+    /// What was said.
+    pub kind: io::ErrorKind,
+    /// In the words of the system.
+    pub text: String,
+}
+
+/// The driver.
+#[derive(Debug)]
+pub struct Pinger {
+    lanes: Vec<Lane>,
+    clock: Clock,
+    spin: bool,
+    buffer: Vec<u8>,
+}
+
+/// One target.
+#[derive(Debug)]
+struct Lane {
+    socket: UdpSocket,
+    form: Form,
+    prober: Prober,
+    format: Format,
+    /// Whether the kernel stamps what is sent, and the sequences of what it has yet to stamp by its own number.
+    stamped: bool,
+    sent: BTreeMap<u32, u64>,
+    next_number: u32,
+    complaints: BTreeMap<u64, Unreachable>,
+    packet: Vec<u8>,
+    error: ErrorEstimate,
+    /// When the kernel was asked how good its clock is.
+    asked_at: Option<Moment>,
+}
+
+impl Pinger {
+    /// Opens a socket for each target. Their first probes are spread over an interval.
+    ///
+    /// # Errors
+    /// When a socket cannot be had, or there is no way to a target.
+    pub fn open(targets: &[Target], options: &Options) -> Result<Self, ProbeError> {
+        let clock = Clock::new();
+        let sending = Sending {
+            ttl: options.ttl,
+            dscp: options.dscp,
+            do_not_fragment: options.do_not_fragment,
+            from: options.from,
+        };
+        // A sleep may otherwise be prolonged by 50 microseconds, to wake several programs at once.
+        let _as_exact_as_can_be = nix::sys::prctl::set_timerslack(1);
+        let mut lanes = Vec::new();
+        let apart = options.plan.interval / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX);
+        let mut start = clock.now();
+        for target in targets {
+            let (socket, stamped) = socket::connected(target.address, &sending)?;
+            lanes.push(Lane {
+                socket,
+                form: target.form.clone(),
+                prober: Prober::new(options.plan, start, options.seed),
+                format: options.format,
+                stamped,
+                sent: BTreeMap::new(),
+                next_number: 0,
+                complaints: BTreeMap::new(),
+                packet: Vec::new(),
+                error: ErrorEstimate::unknown(options.format),
+                asked_at: None,
+            });
+            start = start.plus(apart);
+        }
+        Ok(Self { lanes, clock, spin: options.spin, buffer: vec![0; PACKET_BYTES_MAX] })
+    }
+
+    /// What was measured of this target.
+    #[must_use]
+    pub fn statistics(&self, target: usize) -> Option<&Statistics> {
+        self.lanes.get(target).map(|lane| lane.prober.statistics())
+    }
+
+    /// Probes of this target that might still be answered in time.
+    #[must_use]
+    pub fn under_way(&self, target: usize) -> u64 {
+        self.lanes.get(target).map_or(0, |lane| lane.prober.under_way())
+    }
+
+    /// Probes until all is done, or `stop` can be read from. Tells of each event with the place of its target.
+    ///
+    /// # Errors
+    /// When the system refuses to wait, or what `tell` says.
+    pub fn run<E: From<ProbeError>>(
+        &mut self,
+        stop: &impl AsFd,
+        mut tell: impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
+    ) -> Result<(), E> {
+        loop {
+            let mut wake: Option<Moment> = None;
+            let mut done = true;
+            for (place, lane) in self.lanes.iter_mut().enumerate() {
+                let step = lane.act(&self.clock, &mut |event, statistics| tell(place, event, statistics))?;
+                if let Some(until) = step {
+                    done = false;
+                    wake = Some(wake.map_or(until, |wake| wake.min(until)));
+                }
+            }
+            let Some(wake) = wake.filter(|_| !done) else { return Ok(()) };
+            if self.sleep(wake, stop)? {
+                for lane in &mut self.lanes {
+                    lane.prober.stop();
+                }
+                return Ok(());
+            }
+            for (place, lane) in self.lanes.iter_mut().enumerate() {
+                let mut told = |event: &Event, statistics: &Statistics| tell(place, event, statistics);
+                lane.receive(&self.clock, &mut self.buffer, &mut told)?;
+            }
+        }
+    }
+
+    /// Sleeps until then, or until something can be received; true when it is time to stop.
+    fn sleep(&self, until: Moment, stop: &impl AsFd) -> Result<bool, ProbeError> {
+        let left = until.nanos_since(self.clock.now());
+        let left = if self.spin && left < SPIN_NS { 0 } else { left - if self.spin { SPIN_NS } else { 0 } };
+        let mut waited = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        waited.extend(self.lanes.iter().map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN)));
+        let limit = TimeSpec::from_duration(Duration::from_nanos(left));
+        match ppoll(&mut waited, Some(limit), None) {
+            Ok(_) => Ok(waited.first().and_then(PollFd::any).unwrap_or(false)),
+            Err(nix::Error::EINTR) => Ok(false),
+            Err(error) => Err(ProbeError::System { action: "wait for answers", source: error.into() }),
+        }
+    }
+}
+
+type Tell<'a, E> = &'a mut dyn FnMut(&Event, &Statistics) -> Result<(), E>;
+
+impl Lane {
+    /// Does what is due; returns when to ask again, or nothing when all is done.
+    fn act<E>(&mut self, clock: &Clock, tell: Tell<'_, E>) -> Result<Option<Moment>, E> {
+        loop {
+            match self.prober.poll(clock.now()) {
+                Step::Send { sequence, due } => self.send(clock, sequence, due),
+                Step::NoAnswer { sequence } => {
+                    let because = self.complaints.remove(&sequence);
+                    tell(&Event::NoAnswer { sequence, because }, self.prober.statistics())?;
+                }
+                Step::Wait { until } => return Ok(Some(until)),
+                Step::Done => return Ok(None),
+            }
+        }
+    }
+
+    fn send(&mut self, clock: &Clock, sequence: u64, due: Moment) {
+        let error = self.error(clock);
+        let (mut at, mut wall) = (clock.now(), clock.wall());
+        let mut sent = Err(nix::Error::EAGAIN);
+        // The second try is for an error that an earlier probe left behind: it is told once, and not about this one.
+        for _try in 0..2 {
+            (at, wall) = (clock.now(), clock.wall());
+            self.form.write(&Particulars { sequence, sent: wall, error }, &mut self.packet);
+            sent = send(self.socket.as_raw_fd(), &self.packet, MsgFlags::MSG_DONTWAIT);
+            if !matches!(sent, Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH)) {
+                break;
+            }
+        }
+        self.prober.sent(sequence, at, wall, due);
+        match sent {
+            Ok(_) if self.stamped => {
+                if self.sent.len() >= PROBES_REMEMBERED_MAX {
+                    self.sent.pop_first();
+                }
+                self.sent.insert(self.next_number, sequence);
+                self.next_number = self.next_number.wrapping_add(1);
+            }
+            Ok(_) => {}
+            Err(error) => self.complain(sequence, None, error),
+        }
+    }
+
+    /// How good the clock is: the kernel is asked again and again, but not for every probe.
+    fn error(&mut self, clock: &Clock) -> ErrorEstimate {
+        let now = clock.now();
+        if self.asked_at.is_none_or(|at| now >= at.plus(ASK_AGAIN)) {
+            self.error = clock.state().estimate(self.format);
+            self.asked_at = Some(now);
+        }
+        self.error
+    }
+
+    /// Takes everything that has come: first stamps, which the answers need.
+    fn receive<E>(&mut self, clock: &Clock, buffer: &mut [u8], tell: Tell<'_, E>) -> Result<(), E> {
+        self.empty_error_queue(clock, buffer);
+        let mut control = control_space();
+        loop {
+            let mut pieces = [IoSliceMut::new(buffer)];
+            let received =
+                recvmsg::<()>(self.socket.as_raw_fd(), &mut pieces, Some(&mut control), MsgFlags::MSG_DONTWAIT);
+            let (length, around) = match received {
+                Ok(message) => (message.bytes, message.cmsgs().map(around).unwrap_or_default()),
+                Err(nix::Error::EAGAIN) => return Ok(()),
+                // Told by the error queue, or of no consequence: the probe will be without an answer.
+                Err(_) => {
+                    self.empty_error_queue(clock, buffer);
+                    continue;
+                }
+            };
+            let (at, wall) = (clock.now(), clock.wall());
+            let Some(answer) = buffer.get(..length).and_then(|packet| self.form.read(packet)) else { continue };
+            let stamp = around.stamp.filter(|stamp| near(*stamp, wall));
+            let arrived = Arrived {
+                sequence: answer.sequence,
+                at,
+                received: stamp.unwrap_or(wall),
+                kernel: stamp.is_some(),
+                reflected: answer.reflected,
+            };
+            let reception = |sample| Reception { sample, length, ttl: around.ttl };
+            let event = match self.prober.answered(&arrived) {
+                Outcome::Answered(sample) => Event::Answered(reception(sample)),
+                Outcome::Late(sample) => Event::Late(reception(sample)),
+                Outcome::Duplicate(sample) => Event::Duplicate(reception(sample)),
+                Outcome::Unknown => continue,
+            };
+            tell(&event, self.prober.statistics())?;
+        }
+    }
+
+    fn empty_error_queue(&mut self, clock: &Clock, buffer: &mut [u8]) {
+        let mut control = control_space();
+        let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+        loop {
+            let mut pieces = [IoSliceMut::new(buffer)];
+            let (length, around) =
+                match recvmsg::<()>(self.socket.as_raw_fd(), &mut pieces, Some(&mut control), flags) {
+                    Ok(message) => (message.bytes, message.cmsgs().map(around).unwrap_or_default()),
+                    Err(_) => return,
+                };
+            let Some(complaint) = around.complaint else { continue };
+            if complaint.origin == ORIGIN_STAMP {
+                let sequence = self.sent.remove(&complaint.number);
+                if complaint.number >= self.next_number {
+                    // Some systems count a probe that could not be sent: from here on, count as they do.
+                    self.next_number = complaint.number.wrapping_add(1);
+                    self.sent.clear();
+                }
+                let stamp = around.stamp.filter(|stamp| near(*stamp, clock.wall()));
+                if let (Some(sequence), Some(stamp)) = (sequence, stamp) {
+                    self.prober.kernel_sent(sequence, stamp);
+                }
+            } else if let Some(packet) = buffer.get(..length) {
+                self.complain_about(packet, &complaint);
+            }
+        }
+    }
+
+    /// The network sent a probe back, or its beginning, with the reason.
+    fn complain_about(&mut self, packet: &[u8], complaint: &Complaint) {
+        let sequence = match &self.form {
+            Form::Stamp(_) => packet.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)),
+            Form::Text => self.form.read(packet).map(|answer| answer.sequence),
+        };
+        let sequence = sequence.and_then(|low| self.prober.whole_sequence(low));
+        let errno = i32::try_from(complaint.errno).map_or(nix::Error::UnknownErrno, nix::Error::from_raw);
+        if let Some(sequence) = sequence {
+            self.complain(sequence, complaint.from, errno);
+        }
+    }
+
+    fn complain(&mut self, sequence: u64, from: Option<IpAddr>, errno: nix::Error) {
+        if self.complaints.len() >= PROBES_REMEMBERED_MAX {
+            self.complaints.pop_first();
+        }
+        let kind = io::Error::from(errno).kind();
+        self.complaints.insert(sequence, Unreachable { from, kind, text: errno.desc().to_owned() });
+    }
+}
+
+/// Whether a kernel stamp belongs to the clock as it is now: a clock that was set in between would falsify all.
+fn near(stamp: Timestamp, wall: Timestamp) -> bool {
+    wall.nanos_since(stamp).unsigned_abs() < STAMP_AGE_NS_MAX
+}

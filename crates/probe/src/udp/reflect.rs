@@ -1,0 +1,272 @@
+//! The reflector's driver: one thread for each address it listens on, up to a batch of datagrams for each system call.
+//!
+//! The order is receive, decide all, read the clock, seal all, send: so the times T3 are as late as they can be.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::socket::{
+    ControlMessage, MsgFlags, MultiHeaders, Shutdown, SockaddrStorage, recvmmsg, sendmmsg, sendmsg, shutdown,
+};
+
+use super::clock::Clock;
+use super::socket::{self, Around, control_space};
+use crate::error::ProbeError;
+use crate::limits::{BATCH_PACKETS_MAX, PACKET_BYTES_MAX};
+use crate::reflector::{Answer, Arrival, Counts, Options, Reflector};
+use crate::stamp::Format;
+use crate::time::Moment;
+
+/// How often the kernel is asked how good its clock is, and an idle listener looks whether it is to stop.
+const LOOK_AROUND: Duration = Duration::from_secs(1);
+
+/// A socket with a reflector behind it.
+#[derive(Debug)]
+pub struct Listener {
+    socket: UdpSocket,
+    address: SocketAddr,
+    reflector: Reflector,
+    format: Format,
+    stopping: Arc<AtomicBool>,
+}
+
+/// Ends a listener from another thread.
+#[derive(Debug)]
+pub struct Stopper {
+    socket: UdpSocket,
+    stopping: Arc<AtomicBool>,
+}
+
+impl Stopper {
+    /// The listener returns from [`Listener::run`] soon.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+        // Says that the socket is not connected, and wakes who waits for it all the same.
+        let _not_connected = shutdown(self.socket.as_raw_fd(), Shutdown::Read);
+    }
+}
+
+impl Listener {
+    /// Listens on this address; port 0 lets the system choose one.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub fn bind(address: SocketAddr, options: Options) -> Result<Self, ProbeError> {
+        let socket = socket::listening(address)?;
+        let failed = |action| move |source| ProbeError::Socket { action, address, source };
+        let address = socket.local_addr().map_err(failed("ask for the port"))?;
+        socket.set_read_timeout(Some(LOOK_AROUND)).map_err(failed("limit waiting"))?;
+        let format = options.format;
+        let reflector = Reflector::new(options, &std::hash::RandomState::new());
+        Ok(Self { socket, address, reflector, format, stopping: Arc::default() })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What ends it.
+    ///
+    /// # Errors
+    /// When the system has no descriptor left.
+    pub fn stopper(&self) -> Result<Stopper, ProbeError> {
+        let address = self.address;
+        let socket = self.socket.try_clone().map_err(|source| ProbeError::Socket {
+            action: "duplicate a socket",
+            address,
+            source,
+        })?;
+        Ok(Stopper { socket, stopping: Arc::clone(&self.stopping) })
+    }
+
+    /// Answers until it is stopped, and tells what became of the packets.
+    ///
+    /// # Errors
+    /// When the socket fails for good.
+    pub fn run(mut self) -> Result<Counts, ProbeError> {
+        let clock = Clock::new();
+        let mut batch = Batch::new();
+        let mut asked_at: Option<Moment> = None;
+        while !self.stopping.load(Ordering::Acquire) {
+            let now = clock.now();
+            if asked_at.is_none_or(|at| now >= at.plus(LOOK_AROUND)) {
+                self.reflector.set_error(clock.state().estimate(self.format));
+                asked_at = Some(now);
+            }
+            match batch.receive(&self.socket) {
+                Ok(()) => {}
+                Err(nix::Error::EAGAIN | nix::Error::EINTR) => continue,
+                // What an earlier answer met on its way; the listener has nothing to do with it.
+                Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => continue,
+                Err(error) => {
+                    return Err(ProbeError::Socket {
+                        action: "receive",
+                        address: self.address,
+                        source: error.into(),
+                    });
+                }
+            }
+            batch.answer(&mut self.reflector, &clock, self.address.port());
+            batch.send(&self.socket);
+        }
+        Ok(self.reflector.counts().clone())
+    }
+}
+
+/// What one system call received, and the answers to it.
+struct Batch {
+    headers: MultiHeaders<SockaddrStorage>,
+    send_headers: MultiHeaders<SockaddrStorage>,
+    buffer: Vec<u8>,
+    received: Vec<Received>,
+    plain: Vec<Option<SockaddrStorage>>,
+}
+
+struct Received {
+    source: SockaddrStorage,
+    length: usize,
+    around: Around,
+    answer: Option<Answer>,
+}
+
+impl Received {
+    /// Whether its answer needs nothing said about its way: then it goes out with the others in one call.
+    fn is_plain(&self) -> bool {
+        let default_class = self.answer.and_then(|answer| answer.dscp).is_none_or(|dscp| dscp == 0);
+        default_class && self.around.destination.is_none()
+    }
+}
+
+impl Batch {
+    fn new() -> Self {
+        Self {
+            headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, Some(control_space())),
+            send_headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, None),
+            buffer: vec![0; BATCH_PACKETS_MAX * PACKET_BYTES_MAX],
+            received: Vec::with_capacity(BATCH_PACKETS_MAX),
+            plain: Vec::with_capacity(BATCH_PACKETS_MAX),
+        }
+    }
+
+    /// Waits for a datagram and takes what came with it.
+    fn receive(&mut self, socket: &UdpSocket) -> nix::Result<()> {
+        self.received.clear();
+        let mut complete = true;
+        {
+            let mut pieces = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
+            let mut slices: [[IoSliceMut<'_>; 1]; BATCH_PACKETS_MAX] =
+                std::array::from_fn(|_| [IoSliceMut::new(pieces.next().unwrap_or_default())]);
+            let flags = MsgFlags::MSG_WAITFORONE;
+            let messages =
+                recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
+            for message in messages {
+                let around = message.cmsgs().map(socket::around).unwrap_or_default();
+                complete &= around.stamp.is_some() && around.ttl.is_some();
+                let Some(source) = message.address else { continue };
+                self.received.push(Received { source, length: message.bytes, around, answer: None });
+            }
+        }
+        if !complete {
+            // The room for control messages shrinks to what the last datagram in its place needed.
+            self.headers = MultiHeaders::preallocate(BATCH_PACKETS_MAX, Some(control_space()));
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, reflector: &mut Reflector, clock: &Clock, port: u16) {
+        let (at, wall) = (clock.now(), clock.wall());
+        let mut buffers = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
+        for received in &mut self.received {
+            let (Some(buffer), Some(source)) = (buffers.next(), socket::socket_address(&received.source))
+            else {
+                continue;
+            };
+            let arrival = Arrival {
+                source,
+                destination: received.around.destination,
+                port,
+                received: received.around.stamp.unwrap_or(wall),
+                at,
+                ttl: received.around.ttl,
+                traffic_class: received.around.traffic_class,
+            };
+            received.answer = reflector.answer(&arrival, buffer, received.length).ok();
+        }
+        let now = clock.wall();
+        for (received, buffer) in self.received.iter().zip(self.buffer.chunks_exact_mut(PACKET_BYTES_MAX)) {
+            if let Some(answer) = &received.answer {
+                reflector.seal(answer, &mut buffer[..answer.length], now);
+            }
+        }
+    }
+
+    /// Sends the answers. One that cannot be sent is as good as lost on its way.
+    fn send(&mut self, socket: &UdpSocket) {
+        self.plain.clear();
+        let answers = || self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
+        let mut slices: [[IoSlice<'_>; 1]; BATCH_PACKETS_MAX] = std::array::from_fn(|_| [IoSlice::new(&[])]);
+        for (received, buffer) in answers() {
+            let Some(answer) = received.answer else { continue };
+            let packet = &buffer[..answer.length];
+            if !received.is_plain() {
+                send_one(socket, received, answer, packet);
+            } else if let Some(slice) = slices.get_mut(self.plain.len()) {
+                *slice = [IoSlice::new(packet)];
+                self.plain.push(Some(received.source));
+            }
+        }
+        let mut from = 0;
+        while from < self.plain.len() {
+            let rest = slices.iter().take(self.plain.len()).skip(from);
+            let addresses = self.plain.get(from..).unwrap_or_default();
+            let flags = MsgFlags::MSG_DONTWAIT;
+            let sent =
+                sendmmsg(socket.as_raw_fd(), &mut self.send_headers, rest, addresses, [], flags);
+            // An error belongs to the first of those left.
+            from += sent.map_or(1, |sent| sent.count().max(1));
+        }
+    }
+}
+
+/// Sends an answer from the address that was asked, and with the class of service that was asked for.
+fn send_one(socket: &UdpSocket, received: &Received, answer: Answer, packet: &[u8]) {
+    let class = answer.dscp.map(|dscp| dscp << 2);
+    let class_v6 = class.map(i32::from);
+    let packet = [IoSlice::new(packet)];
+    let send = |messages: &[ControlMessage<'_>]| {
+        let to = Some(&received.source);
+        let _as_good_as_lost = sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, to);
+    };
+    let v6 = received.source.as_sockaddr_in6().is_some();
+    let class = match (&class, &class_v6) {
+        (_, Some(class)) if v6 => Some(ControlMessage::Ipv6TClass(class)),
+        (Some(class), _) => Some(ControlMessage::Ipv4Tos(class)),
+        (None, _) => None,
+    };
+    match received.around.destination {
+        Some(IpAddr::V4(from)) => {
+            let info = nix::libc::in_pktinfo {
+                ipi_ifindex: 0,
+                ipi_spec_dst: nix::libc::in_addr { s_addr: u32::from_ne_bytes(from.octets()) },
+                ipi_addr: nix::libc::in_addr { s_addr: 0 },
+            };
+            let messages = [Some(ControlMessage::Ipv4PacketInfo(&info)), class];
+            send(&messages.into_iter().flatten().collect::<Vec<_>>());
+        }
+        Some(IpAddr::V6(from)) => {
+            let info = nix::libc::in6_pktinfo {
+                ipi6_addr: nix::libc::in6_addr { s6_addr: from.octets() },
+                ipi6_ifindex: 0,
+            };
+            let messages = [Some(ControlMessage::Ipv6PacketInfo(&info)), class];
+            send(&messages.into_iter().flatten().collect::<Vec<_>>());
+        }
+        None => send(&class.into_iter().collect::<Vec<_>>()),
+    }
+}
