@@ -9,6 +9,7 @@ use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{backup, bank, call, config, demo, docs, get, lab, restore, serve, text, web};
+use crate::commands::{backup, bank, call, config, demo, docs, lab, ping, reflect, restore, serve, text};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 
@@ -78,6 +79,10 @@ pub enum Command {
     /// Calls that were left open, and what became of a call
     #[command(subcommand)]
     Call(call::Action),
+    /// Measures delay and loss to reflectors, each way
+    Ping(ping::Arguments),
+    /// Answers the probes of ping
+    Reflect(reflect::Arguments),
     /// The configuration
     #[command(subcommand)]
     Config(config::Action),

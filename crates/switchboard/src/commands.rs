@@ -9,6 +9,8 @@ pub mod demo;
 pub mod docs;
 pub mod get;
 pub mod lab;
+pub mod ping;
+pub mod reflect;
 pub mod restore;
 pub mod serve;
 pub mod text;
@@ -56,6 +58,8 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         Command::Web(arguments) => {
             client_command(cli.global, &screen, services, |on| web::run(on, &arguments))
         }
+        Command::Ping(arguments) => ping::run(&screen, &arguments),
+        Command::Reflect(arguments) => reflect::run(&screen, &arguments),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())
