@@ -9,6 +9,7 @@ mod demo;
 mod documents;
 mod house;
 mod lab;
+mod probe;
 mod python;
 mod serving;
 mod text;
