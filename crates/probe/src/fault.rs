@@ -58,9 +58,7 @@ impl FromStr for Share {
             return Ok(Self::REPORT);
         }
         let (dropped, of) = match text.split_once('/') {
-            Some((dropped, of)) => {
-                (dropped.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?)
-            }
+            Some((dropped, of)) => (dropped.parse().map_err(|_| wrong())?, of.parse().map_err(|_| wrong())?),
             None => (thousandths(text).ok_or_else(wrong)?, Self::BLOCK),
         };
         if of == 0 || dropped > of { Err(wrong()) } else { Ok(Self { dropped, of }) }
@@ -76,7 +74,12 @@ impl fmt::Display for Share {
 fn thousandths(text: &str) -> Option<u32> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
-    if fraction.len() > 3 || whole.len() > 1 || !digits(whole) || !digits(fraction) || text.trim_matches('.').is_empty() {
+    if fraction.len() > 3
+        || whole.len() > 1
+        || !digits(whole)
+        || !digits(fraction)
+        || text.trim_matches('.').is_empty()
+    {
         return None;
     }
     format!("{whole}{fraction:0<3}").parse().ok()

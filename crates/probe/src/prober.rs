@@ -254,8 +254,8 @@ impl Prober {
             }
             State::Waiting | State::NoAnswer | State::Unsent => {
                 self.answered_up_to = self.answered_up_to.max(sequence + 1);
-                let late = probe.state == State::NoAnswer
-                    || arrived.at.nanos_since(probe.sent_at) > self.wait_ns;
+                let late =
+                    probe.state == State::NoAnswer || arrived.at.nanos_since(probe.sent_at) > self.wait_ns;
                 self.settle(sequence, sample, late, probe.state)
             }
         }
@@ -340,7 +340,8 @@ impl Prober {
             self.drop_oldest();
         }
         let sequence = self.sequence;
-        let probe = Probe { sent_at: now, stamp: Timestamp::default(), kernel_stamp: None, state: State::Unsent };
+        let probe =
+            Probe { sent_at: now, stamp: Timestamp::default(), kernel_stamp: None, state: State::Unsent };
         self.probes.push_back(probe);
         self.sequence += 1;
         self.slot += 1;

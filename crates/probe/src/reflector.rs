@@ -242,8 +242,7 @@ impl Reflector {
     }
 
     fn parse_twamp_light(&self, arrival: &Arrival, packet: &[u8]) -> Option<Request> {
-        let allowed =
-            self.options.twamp_light.iter().any(|network| network.contains(arrival.source.ip()));
+        let allowed = self.options.twamp_light.iter().any(|network| network.contains(arrival.source.ip()));
         if allowed && packet.len() >= TWAMP_LIGHT_BYTES { Request::parse_short(packet) } else { None }
     }
 

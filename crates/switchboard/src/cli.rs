@@ -8,8 +8,9 @@ use clap::builder::Styles;
 use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{backup, bank, call, config, demo, docs, get, lab, restore, serve, text, web};
-use crate::commands::{backup, bank, call, config, demo, docs, lab, ping, reflect, restore, serve, text};
+use crate::commands::{
+    backup, bank, call, config, demo, docs, get, lab, ping, reflect, restore, serve, text, web,
+};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 

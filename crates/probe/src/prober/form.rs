@@ -6,7 +6,9 @@
 use crate::fault::Random;
 use crate::limits::PACKET_BYTES_MAX;
 use crate::prober::Reflected;
-use crate::stamp::tlv::{self, ClassOfService, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, UNRECOGNIZED};
+use crate::stamp::tlv::{
+    self, ClassOfService, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, UNRECOGNIZED,
+};
 use crate::stamp::{ErrorEstimate, Key, Mode, Reply, Request, WireTime};
 use crate::text;
 use crate::time::Timestamp;

@@ -69,14 +69,19 @@ fn probes_go_out_on_schedule_whatever_becomes_of_them() {
         let (_, lost, wake) = drain(&mut prober, 1_000 * MS + n * 100 * MS);
         assert_eq!((lost, wake), (vec![n], (n < 3).then_some(1_100 * MS + n * 100 * MS)));
     }
-    assert_eq!(prober.statistics().counts(), crate::statistics::Counts { sent: 4, no_answer: 4, ..Default::default() });
+    assert_eq!(
+        prober.statistics().counts(),
+        crate::statistics::Counts { sent: 4, no_answer: 4, ..Default::default() }
+    );
 }
 
 #[test]
 fn the_round_trip_is_that_of_the_kernel_without_the_residence() {
     let mut prober = Prober::new(plan(1, 100), at(0), 1);
     drain(&mut prober, 0);
-    let Outcome::Answered(sample) = prober.answered(&answer(0, 0, 20_000, 30_000, 0)) else { panic!("not in time") };
+    let Outcome::Answered(sample) = prober.answered(&answer(0, 0, 20_000, 30_000, 0)) else {
+        panic!("not in time")
+    };
     assert_eq!((sample.rtt_ns, sample.user_rtt_ns, sample.kernel), (50_000, 58_000, true));
     assert_eq!(sample.residence_ns, Some(5_000));
     let ways = sample.ways.unwrap();
@@ -119,7 +124,9 @@ fn late_double_and_strange_answers_are_told_apart() {
     assert_eq!(prober.answered(&answer(u32::MAX, 0, 0, 0, 0)), Outcome::Unknown);
     let (_, lost, _) = drain(&mut prober, 1_000 * MS);
     assert_eq!(lost, [0]);
-    let Outcome::Late(late) = prober.answered(&answer(0, 0, 1_050 * MS, 1_000, 1)) else { panic!("not late") };
+    let Outcome::Late(late) = prober.answered(&answer(0, 0, 1_050 * MS, 1_000, 1)) else {
+        panic!("not late")
+    };
     assert!(late.reordered, "probe 1 was answered before");
     let counts = prober.statistics().counts();
     assert_eq!((counts.answered, counts.no_answer, counts.late), (1, 1, 1));

@@ -5,8 +5,8 @@ use super::Arrival;
 use crate::limits::TLVS_MAX;
 use crate::stamp::Key;
 use crate::stamp::tlv::{
-    self, ClassOfService, CutShort, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, MALFORMED, METHOD_SOFTWARE,
-    SOURCE_FREE_RUNNING, SOURCE_NTP, Tlv, UNRECOGNIZED,
+    self, ClassOfService, CutShort, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, MALFORMED,
+    METHOD_SOFTWARE, SOURCE_FREE_RUNNING, SOURCE_NTP, Tlv, UNRECOGNIZED,
 };
 
 /// What the values are made of.

@@ -39,7 +39,8 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         let idle_ns = self.idle_ns;
         let set = &mut self.sets[at];
         let live = |entry: &Entry<K, V>| now.nanos_since(entry.used_at) < idle_ns;
-        let known = set.iter().position(|slot| slot.as_ref().is_some_and(|entry| entry.key == key && live(entry)));
+        let known =
+            set.iter().position(|slot| slot.as_ref().is_some_and(|entry| entry.key == key && live(entry)));
         let at = known.unwrap_or_else(|| least_worth(set, live));
         let slot = &mut set[at];
         if known.is_none() {
@@ -54,10 +55,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
 }
 
 /// A free slot, else one that is idle, else the one used least often, and of those the one not used for longest.
-fn least_worth<K, V>(
-    set: &[Option<Entry<K, V>>; SET_ENTRIES],
-    live: impl Fn(&Entry<K, V>) -> bool,
-) -> usize {
+fn least_worth<K, V>(set: &[Option<Entry<K, V>>; SET_ENTRIES], live: impl Fn(&Entry<K, V>) -> bool) -> usize {
     let worth = |slot: &Option<Entry<K, V>>| match slot {
         Some(entry) if live(entry) => (2, entry.uses, entry.used_at),
         Some(entry) => (1, 0, entry.used_at),

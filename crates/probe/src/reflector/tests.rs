@@ -74,7 +74,10 @@ fn a_reply_tells_all_four_times_and_the_ttl() {
     let reply = Reply::parse(Mode::Unauthenticated, &reply).unwrap();
     let asked = request(5, 9);
     assert_eq!((reply.sequence, reply.session, reply.request_ttl), (0, 9, 57));
-    assert_eq!((reply.request_sequence, reply.request_sent, reply.request_error), (5, asked.sent, asked.error));
+    assert_eq!(
+        (reply.request_sequence, reply.request_sent, reply.request_error),
+        (5, asked.sent, asked.error)
+    );
     assert_eq!(reply.received.timestamp(Format::Ntp), NOW);
     assert_eq!(reply.sent.timestamp(Format::Ntp).nanos_since(NOW), 1_000);
     assert!(reply.error.synchronized);
@@ -132,7 +135,8 @@ fn a_malformed_extension_ends_the_work_on_them() {
         (&[0x80, 1, 0], &[(0, 0x40)]),
     ] {
         let bytes = packet(&request(0, 9), Mode::Unauthenticated, tlvs, None);
-        let reply = reflected(&mut reflector(Options::default()), &arrival("192.0.2.1:4000"), &bytes).unwrap();
+        let reply =
+            reflected(&mut reflector(Options::default()), &arrival("192.0.2.1:4000"), &bytes).unwrap();
         for &(at, flag) in flags {
             assert_eq!(reply[44 + at], flag, "{tlvs:?} at {at}");
         }
@@ -193,7 +197,8 @@ fn nothing_is_answered_that_could_begin_a_loop() {
     for source in ["192.0.2.1:862", "192.0.2.1:7", "192.0.2.1:8620"] {
         assert_eq!(reflected(&mut reflector, &arrival(source), &plain(1)), Err(Silence::FromReflector));
     }
-    for source in ["255.255.255.255:4000", "224.0.0.1:4000", "0.0.0.0:4000", "[ff02::1]:4000", "192.0.2.1:0"] {
+    for source in ["255.255.255.255:4000", "224.0.0.1:4000", "0.0.0.0:4000", "[ff02::1]:4000", "192.0.2.1:0"]
+    {
         assert_eq!(reflected(&mut reflector, &arrival(source), &plain(1)), Err(Silence::NotUnicast));
     }
     let to_all = Arrival { destination: Some(Ipv4Addr::BROADCAST.into()), ..arrival("192.0.2.1:4000") };
@@ -222,7 +227,8 @@ fn an_honest_sender_is_answered_and_counted_amid_a_flood_of_forged_addresses() {
     let mut answered = Vec::new();
     for round in 0_u32..60_000 {
         let mut forged = arrival("192.0.2.1:4000");
-        forged.source = SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + round * 7919 % 0x00ff_ffff)), 5_000);
+        forged.source =
+            SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + round * 7919 % 0x00ff_ffff)), 5_000);
         forged.at = Moment::from_nanos(u64::from(round) * 1_000);
         let _maybe = reflected(&mut reflector, &forged, &plain(round));
         if round % 1_000 == 0 {

@@ -148,7 +148,9 @@ mod tests {
         let hex = "00ff10a5".repeat(8);
         assert!(Key::from_hex(&hex).is_some());
         assert_eq!(format!("{:?}", Key::from_hex(&hex).unwrap()), "Key(..)");
-        for wrong in ["", "0", &hex[1..], "zz", &hex[..30], &"00".repeat(65), "00ff10a5 00ff10a5 00ff10a5 00ff10a5"] {
+        for wrong in
+            ["", "0", &hex[1..], "zz", &hex[..30], &"00".repeat(65), "00ff10a5 00ff10a5 00ff10a5 00ff10a5"]
+        {
             assert!(Key::from_hex(wrong).is_none(), "{wrong}");
         }
     }

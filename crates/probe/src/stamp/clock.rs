@@ -132,7 +132,10 @@ mod tests {
         let estimate = |error| ErrorEstimate::new(true, Format::Ntp, error);
         assert_eq!(estimate(Duration::ZERO).to_bytes(), [0x80, 1]);
         assert_eq!(estimate(Duration::from_secs(1)).to_bytes(), [0x80 | 25, 128]);
-        assert_eq!(ErrorEstimate::new(false, Format::Ptp, Duration::from_secs(1)).to_bytes(), [0x40 | 25, 128]);
+        assert_eq!(
+            ErrorEstimate::new(false, Format::Ptp, Duration::from_secs(1)).to_bytes(),
+            [0x40 | 25, 128]
+        );
         assert_eq!(estimate(Duration::MAX).scale, 63);
     }
 

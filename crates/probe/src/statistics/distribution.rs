@@ -101,7 +101,10 @@ impl Jitter {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 104 days of nanoseconds the last digit does not matter")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "beyond 104 days of nanoseconds the last digit does not matter"
+)]
 pub(super) fn as_f64(number: u64) -> f64 {
     number as f64
 }

@@ -161,7 +161,8 @@ impl Clocks {
         let mut delays: Vec<f64> = self.samples.iter().map(delay).collect();
         delays.sort_by(f64::total_cmp);
         let last = delays.len().checked_sub(1)?;
-        let at = |thousandths: usize| delays[(delays.len() * thousandths).div_ceil(1_000).clamp(1, last + 1) - 1];
+        let at =
+            |thousandths: usize| delays[(delays.len() * thousandths).div_ceil(1_000).clamp(1, last + 1) - 1];
         let chosen = as_f64(u64::try_from(delays.len()).unwrap_or(u64::MAX));
         let centre = delays.iter().sum::<f64>() / chosen;
         let squares: f64 = delays.iter().map(|delay| (delay - centre) * (delay - centre)).sum();
@@ -270,7 +271,10 @@ fn greatest(from: f64, to: f64, value: impl Fn(f64) -> f64) -> f64 {
     f64::midpoint(from, to)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "beyond 104 days of nanoseconds the last digit does not matter")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "beyond 104 days of nanoseconds the last digit does not matter"
+)]
 fn signed(number: i64) -> f64 {
     number as f64
 }

@@ -66,7 +66,10 @@ fn delay_each_way_is_within_its_stated_error_of_the_truth() {
             assert!((found.down.mean_ns - down).abs() <= found.error_ns, "{context}");
             if probes >= 1_000 {
                 assert!(found.error_ns < 400_000.0, "{context}");
-                assert!((found.skew_ppm - as_f64(skew_ppm.unsigned_abs()) * as_sign(skew_ppm)).abs() < 50.0, "{context}");
+                assert!(
+                    (found.skew_ppm - as_f64(skew_ppm.unsigned_abs()) * as_sign(skew_ppm)).abs() < 50.0,
+                    "{context}"
+                );
             }
         }
     }

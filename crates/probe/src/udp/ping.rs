@@ -282,8 +282,12 @@ impl Lane {
         let mut control = control_space();
         loop {
             let mut pieces = [IoSliceMut::new(buffer)];
-            let received =
-                recvmsg::<()>(self.socket.as_raw_fd(), &mut pieces, Some(&mut control), MsgFlags::MSG_DONTWAIT);
+            let received = recvmsg::<()>(
+                self.socket.as_raw_fd(),
+                &mut pieces,
+                Some(&mut control),
+                MsgFlags::MSG_DONTWAIT,
+            );
             let (length, around) = match received {
                 Ok(message) => (message.bytes, message.cmsgs().map(around).unwrap_or_default()),
                 Err(nix::Error::EAGAIN) => return Ok(()),
@@ -294,7 +298,9 @@ impl Lane {
                 }
             };
             let (at, wall) = (clock.now(), clock.wall());
-            let Some(answer) = buffer.get(..length).and_then(|packet| self.form.read(packet)) else { continue };
+            let Some(answer) = buffer.get(..length).and_then(|packet| self.form.read(packet)) else {
+                continue;
+            };
             let stamp = around.stamp.filter(|stamp| near(*stamp, wall));
             let arrived = Arrived {
                 sequence: answer.sequence,

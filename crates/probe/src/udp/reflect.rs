@@ -103,7 +103,9 @@ impl Listener {
                 Ok(()) => {}
                 Err(nix::Error::EAGAIN | nix::Error::EINTR) => continue,
                 // What an earlier answer met on its way; the listener has nothing to do with it.
-                Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => continue,
+                Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => {
+                    continue;
+                }
                 Err(error) => {
                     return Err(ProbeError::Socket {
                         action: "receive",
@@ -163,8 +165,7 @@ impl Batch {
             let mut slices: [[IoSliceMut<'_>; 1]; BATCH_PACKETS_MAX] =
                 std::array::from_fn(|_| [IoSliceMut::new(pieces.next().unwrap_or_default())]);
             let flags = MsgFlags::MSG_WAITFORONE;
-            let messages =
-                recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
+            let messages = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
             for message in messages {
                 let around = message.cmsgs().map(socket::around).unwrap_or_default();
                 complete &= around.stamp.is_some() && around.ttl.is_some();
@@ -226,8 +227,7 @@ impl Batch {
             let rest = slices.iter().take(self.plain.len()).skip(from);
             let addresses = self.plain.get(from..).unwrap_or_default();
             let flags = MsgFlags::MSG_DONTWAIT;
-            let sent =
-                sendmmsg(socket.as_raw_fd(), &mut self.send_headers, rest, addresses, [], flags);
+            let sent = sendmmsg(socket.as_raw_fd(), &mut self.send_headers, rest, addresses, [], flags);
             // An error belongs to the first of those left.
             from += sent.map_or(1, |sent| sent.count().max(1));
         }

@@ -84,8 +84,11 @@ pub(super) fn connected(address: SocketAddr, sending: &Sending) -> Result<(UdpSo
     })?;
     options(&socket, address, sending).map_err(|error| refused("set up the packets", address, error))?;
     if sending.do_not_fragment {
-        keep_whole(&socket, address)
-            .map_err(|error| ProbeError::Socket { action: "forbid fragments", address, source: error.into() })?;
+        keep_whole(&socket, address).map_err(|error| ProbeError::Socket {
+            action: "forbid fragments",
+            address,
+            source: error.into(),
+        })?;
     }
     socket.connect(address).map_err(|source| match source.kind() {
         io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => ProbeError::NoRoute { address },

@@ -27,10 +27,12 @@ use target::{Family, Named};
 
 /// What to probe, and how.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "Exit code 0: every target answered; 1: one did not answer in time at all; 2: the command line is \
+#[command(
+    after_help = "Exit code 0: every target answered; 1: one did not answer in time at all; 2: the command line is \
     wrong, a name does not resolve, or there is no way to a target.\n\n\
     Examples:\n  switchboard ping probe.example.org\n  switchboard ping -c 0 -i 0.02 192.0.2.1:8620 [2001:db8::1]:8620\n  \
-    switchboard ping --text 127.0.0.1:8862\n  switchboard ping --key session.key --dscp ef --json probe.example.org")]
+    switchboard ping --text 127.0.0.1:8862\n  switchboard ping --key session.key --dscp ef --json probe.example.org"
+)]
 pub struct Arguments {
     /// Where a reflector listens [default port: 862, with --text 8862]
     #[arg(value_name = "HOST[:PORT]", required = true, num_args = 1..=TARGETS_MAX)]

@@ -97,7 +97,8 @@ pub fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
     }
     let mut ended = Vec::new();
     for thread in running {
-        let counts = thread.join().map_err(|_| Failure::new(Exit::Internal, "a listener ended by a fault"))?;
+        let counts =
+            thread.join().map_err(|_| Failure::new(Exit::Internal, "a listener ended by a fault"))?;
         ended.push(counts?);
     }
     screen.answer(|| counts_json(&ended), || counts_text(&ended))?;

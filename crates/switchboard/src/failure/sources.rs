@@ -55,14 +55,19 @@ impl From<ServerError> for Failure {
 impl From<ProbeError> for Failure {
     fn from(error: ProbeError) -> Self {
         let (exit, advice) = match &error {
-            ProbeError::PortInUse { .. } => {
-                (Exit::Unavailable, Some("end the other program, or listen elsewhere with --listen ADDR:PORT"))
-            }
+            ProbeError::PortInUse { .. } => (
+                Exit::Unavailable,
+                Some("end the other program, or listen elsewhere with --listen ADDR:PORT"),
+            ),
             ProbeError::PortNotPermitted { .. } => {
                 (Exit::NotPermitted, Some("use another port with --listen ADDR:PORT, such as 127.0.0.1:8620"))
             }
-            ProbeError::NoSuchAddress { .. } => (Exit::Configuration, Some("name an address of this machine (ip address)")),
-            ProbeError::NoRoute { .. } => (Exit::Usage, Some("check the address and the network of this machine")),
+            ProbeError::NoSuchAddress { .. } => {
+                (Exit::Configuration, Some("name an address of this machine (ip address)"))
+            }
+            ProbeError::NoRoute { .. } => {
+                (Exit::Usage, Some("check the address and the network of this machine"))
+            }
             ProbeError::Socket { .. } => (Exit::Unavailable, None),
             ProbeError::System { .. } => (Exit::Internal, None),
         };

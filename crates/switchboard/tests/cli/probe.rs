@@ -48,8 +48,7 @@ impl Drop for Reflector {
 
 /// The objects of a run's lines, and the only target of the last.
 fn lines(ran: &Ran) -> (Vec<Value>, Value) {
-    let mut lines: Vec<Value> =
-        ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let summary = lines.pop().unwrap();
     assert_eq!(summary["event"], "summary");
     (lines, summary["targets"][0].clone())
@@ -95,7 +94,10 @@ fn loss_is_told_by_direction_and_equals_what_was_dropped() {
     let told = up.as_u64().unwrap() + down.as_u64().unwrap() + unknown;
     assert_eq!(told, dropped("request_dropped") + dropped("reply_dropped"), "{summary}");
     assert_eq!(summary["no_answer"], told);
-    assert!(up.as_u64().unwrap() <= dropped("request_dropped") && down.as_u64().unwrap() <= dropped("reply_dropped"));
+    assert!(
+        up.as_u64().unwrap() <= dropped("request_dropped")
+            && down.as_u64().unwrap() <= dropped("reply_dropped")
+    );
     assert!(unknown < 10, "{summary}");
 }
 

@@ -56,13 +56,20 @@ fn a_probe_of_any_length_comes_back_with_the_reflectors_counters() {
             let mut packet = Vec::new();
             form.write(&particulars(7), &mut packet);
             assert!(length.is_none_or(|length| packet.len() == length), "{length:?}: {}", packet.len());
-            assert_eq!(form.read(&packet).is_some(), key.is_some() || packet.len() >= 44, "a probe reads as some packet");
+            assert_eq!(
+                form.read(&packet).is_some(),
+                key.is_some() || packet.len() >= 44,
+                "a probe reads as some packet"
+            );
             reflect(&mut packet, key.as_ref());
             let answer = form.read(&packet).unwrap();
             let reflected = answer.reflected.unwrap();
             assert_eq!((answer.sequence, reflected.ttl, reflected.sequence), (7, 60, 0));
             let bare = length == Some(44) || length == Some(112);
-            assert_eq!(reflected.counters.map(|counters| (counters.sent, counters.received)), (!bare).then_some((8, 1)));
+            assert_eq!(
+                reflected.counters.map(|counters| (counters.sent, counters.received)),
+                (!bare).then_some((8, 1))
+            );
         }
     }
 }

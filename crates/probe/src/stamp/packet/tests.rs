@@ -23,7 +23,8 @@ fn request(format: Format) -> Request {
 }
 
 fn reply() -> Reply {
-    let at = |nanos: u64| WireTime::new(Timestamp::from_nanos(1_700_000_001_000_000_000 + nanos), Format::Ntp);
+    let at =
+        |nanos: u64| WireTime::new(Timestamp::from_nanos(1_700_000_001_000_000_000 + nanos), Format::Ntp);
     Reply {
         sequence: 7,
         sent: at(750_000_000),

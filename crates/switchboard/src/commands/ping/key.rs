@@ -29,7 +29,9 @@ pub(in crate::commands) fn make(screen: &Screen, file: &Path) -> Result<Exit, Fa
         .mode(0o600)
         .open(file)
         .and_then(|mut open| {
-            open.write_all(format!("# SESSION KEY, for both ends; keep it secret\n{session} {hex}\n").as_bytes())?;
+            open.write_all(
+                format!("# SESSION KEY, for both ends; keep it secret\n{session} {hex}\n").as_bytes(),
+            )?;
             open.sync_all()
         })
         .map_err(|error| {
@@ -79,9 +81,9 @@ fn read(file: &Path) -> Result<Vec<(u16, Key)>, Failure> {
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
-        let parsed = line.split_once(' ').and_then(|(session, key)| {
-            Some((session.parse().ok()?, Key::from_hex(key.trim())?))
-        });
+        let parsed = line
+            .split_once(' ')
+            .and_then(|(session, key)| Some((session.parse().ok()?, Key::from_hex(key.trim())?)));
         sessions.push(parsed.ok_or_else(|| damaged(file, at + 1))?);
     }
     if sessions.is_empty() { Err(damaged(file, 1)) } else { Ok(sessions) }

@@ -49,7 +49,8 @@ impl<'a> Report<'a> {
         };
         match self.screen.form() {
             Form::Json => {
-                let targets: Vec<Value> = all().map(|(named, of, left)| summary_json(named, of, left)).collect();
+                let targets: Vec<Value> =
+                    all().map(|(named, of, left)| summary_json(named, of, left)).collect();
                 self.screen.line(&json!({ "event": "summary", "targets": targets }).to_string())?;
             }
             Form::Text => {
@@ -138,9 +139,8 @@ const COLUMNS: [(&str, Side); 9] = [
 ];
 
 fn row(name: &str, of: &Quantiles) -> [String; 9] {
-    let figures = [
-        of.min_ns, of.mean_ns, of.median_ns, of.p90_ns, of.p99_ns, of.p999_ns, of.max_ns, of.deviation_ns,
-    ];
+    let figures =
+        [of.min_ns, of.mean_ns, of.median_ns, of.p90_ns, of.p99_ns, of.p999_ns, of.max_ns, of.deviation_ns];
     let [min, mean, median, p90, p99, p999, max, deviation] = figures.map(ms);
     [name.to_owned(), min, mean, median, p90, p99, p999, max, deviation]
 }
