@@ -3,14 +3,14 @@
 //! The order is receive, decide all, read the clock, seal all, send: so the times T3 are as late as they can be.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::sys::socket::{
-    ControlMessage, MsgFlags, MultiHeaders, Shutdown, SockaddrStorage, recvmmsg, sendmmsg, sendmsg, shutdown,
+    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
 };
 
 use super::clock::Clock;
@@ -38,6 +38,7 @@ pub struct Listener {
 #[derive(Debug)]
 pub struct Stopper {
     socket: UdpSocket,
+    wake: SocketAddr,
     stopping: Arc<AtomicBool>,
 }
 
@@ -45,8 +46,8 @@ impl Stopper {
     /// The listener returns from [`Listener::run`] soon.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
-        // Says that the socket is not connected, and wakes who waits for it all the same.
-        let _not_connected = shutdown(self.socket.as_raw_fd(), Shutdown::Read);
+        // An empty datagram wakes who waits; should it be lost, the listener looks around soon.
+        let _woken = self.socket.send_to(&[], self.wake);
     }
 }
 
@@ -82,7 +83,11 @@ impl Listener {
             address,
             source,
         })?;
-        Ok(Stopper { socket, stopping: Arc::clone(&self.stopping) })
+        let mut wake = address;
+        if wake.ip().is_unspecified() {
+            wake.set_ip(if wake.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        }
+        Ok(Stopper { socket, wake, stopping: Arc::clone(&self.stopping) })
     }
 
     /// Answers until it is stopped, and tells what became of the packets.
@@ -113,6 +118,9 @@ impl Listener {
                         source: error.into(),
                     });
                 }
+            }
+            if self.stopping.load(Ordering::Acquire) {
+                break;
             }
             batch.answer(&mut self.reflector, &clock, self.address.port());
             batch.send(&self.socket);
