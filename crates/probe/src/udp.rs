@@ -12,5 +12,5 @@ mod socket;
 
 pub use clock::{Clock, ClockState};
 pub use interrupts::Interrupts;
-pub use ping::{Event, Options, Pinger, Target, Unreachable};
+pub use ping::{Event, Options, Pinger, Reception, Target, Unreachable};
 pub use reflect::{Listener, Stopper};

@@ -122,6 +122,19 @@ pub(crate) fn read(der: &[u8]) -> Result<Statement, String> {
     })
 }
 
+/// The host names of a certificate in lower case, wildcards among them. None of one that cannot be read: it is then found
+/// by no name.
+pub(crate) fn host_names(der: &[u8]) -> Vec<String> {
+    let Ok((_, certificate)) = X509Certificate::from_der(der) else { return Vec::new() };
+    let alternatives = certificate.subject_alternative_name().ok().flatten();
+    let names = alternatives.iter().flat_map(|extension| &extension.value.general_names);
+    names
+        .filter_map(|name| {
+            if let GeneralName::DNSName(host) = name { Some(host.to_ascii_lowercase()) } else { None }
+        })
+        .collect()
+}
+
 fn date(seconds: i64) -> Result<OffsetDateTime, TlsError> {
     // RFC 5280 section 4.1.2.5 ends with the year 9999, and its two-digit years begin with 1950.
     const REPRESENTABLE: std::ops::RangeInclusive<i64> = -631_152_000..=253_402_300_799;

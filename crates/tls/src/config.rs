@@ -51,14 +51,17 @@ impl fmt::Debug for ServedIdentity {
     }
 }
 
-/// The configuration of a server that shows `identity` and speaks the application protocols `alpn`, best first. Sessions
-/// are resumed by tickets, for which the server keeps no memory per client.
-pub fn server_config(identity: &Arc<ServedIdentity>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+/// The configuration of a server that shows `identity` ([`ServedIdentity`], or [`crate::ServedIdentities`]) and speaks the
+/// application protocols `alpn`, best first. Sessions are resumed by tickets, for which the server keeps no memory per client.
+pub fn server_config<I: ResolvesServerCert + 'static>(
+    identity: &Arc<I>,
+    alpn: &[&[u8]],
+) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(no_versions)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::<ServedIdentity>::clone(identity));
+        .with_cert_resolver(Arc::<I>::clone(identity));
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     config.ticketer = aws_lc_rs::Ticketer::new()
         .map_err(|source| TlsError::Library { action: "make the key of session tickets", source })?;

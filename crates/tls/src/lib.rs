@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! server:  keys folder ──Identity──▶ ServedIdentity ──server_config──▶ rustls::ServerConfig
+//!          files, several ─Identity─▶ ServedIdentities ─server_config─▶ rustls::ServerConfig, a certificate for each name
 //! client:  Trust + ServerAddress ──client_config──▶ ClientTls (rustls::ClientConfig, first_seen, remember)
 //! ```
 //!
@@ -18,6 +19,7 @@ mod fingerprint;
 mod identity;
 mod known_servers;
 pub mod limits;
+mod served;
 mod trust;
 
 pub use config::{CALL_PROTOCOL, ClientTls, ServedIdentity, check_protocol, client_config, server_config};
@@ -25,4 +27,5 @@ pub use error::{TlsError, TrustRefusal};
 pub use fingerprint::Fingerprint;
 pub use identity::{Identity, IdentityOrigin};
 pub use known_servers::{KnownServers, ServerAddress};
+pub use served::ServedIdentities;
 pub use trust::Trust;

@@ -30,12 +30,33 @@ pub(crate) struct Record {
     pub(crate) body_bytes: u64,
     /// The other side; none on a Unix socket.
     pub(crate) peer: Option<IpAddr>,
-    /// The minor number of the version of HTTP/1.
-    pub(crate) minor: u8,
+    /// The version of the request.
+    pub(crate) version: Spoken,
     method_bytes: u8,
     target_bytes: u16,
     referer_bytes: u16,
     agent_bytes: u16,
+}
+
+/// A version of HTTP, as it is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Spoken {
+    const fn number(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2.0",
+        }
+    }
 }
 
 /// The texts of a request that are logged, as sent.
@@ -63,7 +84,7 @@ pub(crate) struct Facts {
     /// See [`Record`].
     pub(crate) peer: Option<IpAddr>,
     /// See [`Record`].
-    pub(crate) minor: u8,
+    pub(crate) version: Spoken,
 }
 
 /// Records in order, with their texts.
@@ -90,7 +111,7 @@ impl Batch {
             status: facts.status,
             body_bytes: facts.body_bytes,
             peer: facts.peer,
-            minor: facts.minor,
+            version: facts.version,
             method_bytes: u8::try_from(method.len()).expect("a method is at most 32 bytes long"),
             target_bytes: short(cut(texts.target)),
             referer_bytes: short(cut(referer)),

@@ -101,6 +101,9 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// A certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] switchboard_tls::TlsError),
     /// A thread, or what it waits with, cannot be made.
     #[error("the system has no room for the server's threads and descriptors; raise the limits of this user")]
     Resources {

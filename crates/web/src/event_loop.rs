@@ -17,11 +17,12 @@ mod answer;
 mod clock;
 mod connection;
 mod deadlines;
-mod handover;
+mod http2;
 mod listen;
 mod log;
 mod outgoing;
 mod serve;
+mod tls;
 mod transport;
 
 use std::collections::VecDeque;
@@ -44,20 +45,21 @@ use crate::settings::Limits;
 use crate::tree::{Now, Sites, Tree};
 
 use connection::{Connection, Then, Waits};
+use h2::Reason;
 use outgoing::{Outgoing, Piece};
 use serve::Fate;
 
 pub(crate) use answer::Answer;
 pub(crate) use clock::Clock;
-pub use handover::{Handed, Handover, Place};
 pub use listen::Address;
-pub(crate) use listen::{Bound, bound, failure};
+pub(crate) use listen::{Bound, Listening, bound, failure};
+pub(crate) use tls::{HTTP1, HTTP2};
 
 /// What a loop is made from.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// One of each listener.
-    pub(crate) listeners: Vec<OwnedFd>,
+    pub(crate) listeners: Vec<Listening>,
     /// The folders.
     pub(crate) sites: Arc<Sites>,
     /// Shared with the other loops.
@@ -74,8 +76,8 @@ pub(crate) struct Parts {
     pub(crate) loops: usize,
     /// How it is told something.
     pub(crate) control: Arc<Control>,
-    /// Who takes what it does not speak.
-    pub(crate) handover: Option<Arc<dyn Handover>>,
+    /// What is said with every answer under TLS.
+    pub(crate) policy_of_tls: Policy,
 }
 
 /// How a loop is told something from another thread.
@@ -121,7 +123,7 @@ impl Control {
 #[derive(Debug)]
 pub(crate) struct Loop {
     epoll: OwnedFd,
-    listeners: Vec<OwnedFd>,
+    listeners: Vec<Listening>,
     /// A listener may have more, or could not be read for lack of descriptors until this millisecond.
     accepting: Vec<(usize, u64)>,
     tree: Tree,
@@ -161,12 +163,12 @@ pub(crate) struct Loop {
     compressor: Option<Queue>,
     /// Files that were given to be compressed.
     tickets: u64,
+    policy_of_tls: Policy,
     limits: Limits,
     loops: usize,
     admission: Arc<Admission>,
     counters: Arc<Counters>,
     control: Arc<Control>,
-    handover: Option<Arc<dyn Handover>>,
     is_stopping: bool,
     stop_by_ms: u64,
 }
@@ -199,7 +201,7 @@ impl Loop {
         }
         for (listener, token) in parts.listeners.iter().zip(LISTENERS..) {
             // A socket that several loops wait for wakes one of them.
-            watch(&epoll, listener, token, EventFlags::IN | EventFlags::EXCLUSIVE | EventFlags::ET)?;
+            watch(&epoll, &listener.socket, token, EventFlags::IN | EventFlags::EXCLUSIVE | EventFlags::ET)?;
         }
         Ok(Self {
             epoll,
@@ -231,12 +233,12 @@ impl Loop {
             policy: Policy::default(),
             compressor: parts.compressor,
             tickets: 0,
+            policy_of_tls: parts.policy_of_tls,
             limits: parts.limits,
             loops: parts.loops,
             admission: parts.admission,
             counters: parts.counters,
             control: parts.control,
-            handover: parts.handover,
             is_stopping: false,
             stop_by_ms: NEVER,
         })
@@ -360,6 +362,9 @@ impl Loop {
             // A request that is in the kernel's buffer already is still answered.
             connection.readable = true;
             let fate = self.serve(&mut connection);
+            if let Some(http2) = &mut connection.http2 {
+                http2.end_gracefully();
+            }
             if connection.is_idle() && matches!(fate, Fate::Waits(_)) && connection.then == Then::Next {
                 self.close(index, *connection);
             } else {
@@ -402,10 +407,6 @@ impl Loop {
         let token = token(index, self.connections[index].generation);
         match fate {
             Fate::Over => return self.close(index, *connection),
-            Fate::Given => {
-                self.leave(index);
-                return self.hand_over(*connection);
-            }
             Fate::Again => self.again.push(token),
             Fate::Waits(Waits::Settling) => {
                 self.settling.push_back((token, now + limits::SETTLE_HURRIED_MS));
@@ -425,6 +426,8 @@ impl Loop {
         if connection.outgoing.is_some() {
             self.finish(&mut connection);
         }
+        self.part(&mut connection, Reason::NO_ERROR);
+        connection.transport.part();
         self.leave(index);
         self.counters.closed.one();
     }

@@ -20,6 +20,8 @@ mod compress;
 mod confine;
 mod error;
 mod event_loop;
+mod http2;
+mod identities;
 mod metrics;
 mod monitor;
 mod privileges;
@@ -40,7 +42,11 @@ pub mod target;
 
 pub use confine::Confinement;
 pub use error::Error;
-pub use event_loop::{Address, Handed, Handover, Place};
+pub use event_loop::Address;
 pub use metrics::{Metrics, Snapshot};
 pub use server::{Running, Server};
-pub use settings::{AccessLog, Identity, Limits, Listener, LogFormat, LogTarget, Settings, Site};
+pub use settings::{
+    AccessLog, CertificateFiles, Identity, Limits, Listener, LogFormat, LogTarget, SelfSigned, Settings,
+    Site, TlsSettings,
+};
+pub use switchboard_tls::Fingerprint;

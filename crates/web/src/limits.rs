@@ -164,3 +164,33 @@ pub(crate) const WORKERS_MAX: usize = 256;
 
 /// Memory for answers on their way that an event loop keeps for the next ones.
 pub(crate) const SPARE_MAX: usize = 64;
+
+/// Most requests of an HTTP/2 connection that are answered at once; further ones are refused and may be sent again.
+pub(crate) const STREAMS_MAX: u32 = 128;
+
+/// Longest list of fields of an HTTP/2 request in bytes, counted as RFC 9113 section 6.5.2 has it; a longer one is answered with 431.
+pub(crate) const FIELD_LIST_BYTES_MAX: u32 = 16 * 1024;
+
+/// Most streams of a connection that were reset and are still remembered, or that are reset before they were looked at.
+pub(crate) const STREAMS_RESET_MAX: usize = 64;
+
+/// Most streams of a connection that are ended for faults of the peer, before the connection is.
+pub(crate) const STREAM_ERRORS_MAX: usize = 256;
+
+/// Bytes of a stream that are read from a file ahead of what the peer's windows let go.
+pub(crate) const STREAM_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Frames of an HTTP/2 peer that ask for nothing, weighed, which are taken at once.
+pub(crate) const FRAME_CREDIT_MAX: u64 = 1024;
+
+/// How many more of them are taken each second,
+pub(crate) const FRAME_CREDIT_PER_SECOND: u64 = 100;
+
+/// and for each so many bytes of answers that were taken, since windows have to be opened again.
+pub(crate) const FRAME_CREDIT_BYTES: u64 = 1024;
+
+/// Bytes of files that the streams of a connection read before what they have is sent.
+pub(crate) const STREAMS_READ_BYTES: usize = 256 * 1024;
+
+/// Bytes under TLS that are encrypted and wait for the kernel to have room.
+pub(crate) const TLS_BUFFER_BYTES_MAX: usize = 64 * 1024;

@@ -65,6 +65,8 @@ counters! {
     refused_rate => "refused_total", "reason=\"requests_per_address\"";
     /// Connections that could not be taken since the process had no descriptor left.
     refused_descriptors => "refused_total", "reason=\"descriptors\"";
+    /// Connections closed since the handshake of TLS took too long.
+    timeout_handshake => "timeouts_total", "of=\"handshake\"";
     /// Connections closed since a head took too long.
     timeout_head => "timeouts_total", "of=\"head\"";
     /// Connections closed since no request came.

@@ -4,30 +4,34 @@
 //! that it is ready when [`Server::start`] returns; that a reload which fails changes nothing. *Absent:* signals, which are
 //! the program's.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use switchboard_tls::Fingerprint;
 
 use crate::access_log;
 use crate::admission::Admission;
 use crate::compress::Compressor;
 use crate::confine::{Confinement, Readable};
 use crate::error::Error;
-use crate::event_loop::{Address, Bound, Control, Handover, Loop, Order, Parts, bound};
+use crate::event_loop::{Address, Bound, Control, Listening, Loop, Order, Parts, bound};
+use crate::identities::Identities;
 use crate::limits;
 use crate::metrics::{Counters, Metrics};
-use crate::monitor::{Listening, Monitor};
+use crate::monitor::{self, Monitor};
+use crate::plan::Policy;
 use crate::privileges;
-use crate::settings::{Settings, Site};
+use crate::settings::{Listener, Settings, Site, TlsSettings};
 use crate::tree::Sites;
 
 /// A server that is not running yet.
 #[derive(Debug)]
 pub struct Server {
     settings: Settings,
-    handover: Option<Arc<dyn Handover>>,
 }
 
 /// A server that is running. Dropping it shuts it down.
@@ -41,6 +45,7 @@ pub struct Running {
     confinement: Confinement,
     monitor: Option<Monitor>,
     compressor: Option<Compressor>,
+    identities: Option<Identities>,
     // After the threads, so that their last lines are written.
     log: Option<access_log::Writer>,
 }
@@ -49,14 +54,7 @@ impl Server {
     /// With these settings.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, handover: None }
-    }
-
-    /// Gives connections that begin with the preface of HTTP/2 to `handover`, instead of refusing them.
-    #[must_use]
-    pub fn hand_over_to(mut self, handover: Arc<dyn Handover>) -> Self {
-        self.handover = Some(handover);
-        self
+        Self { settings }
     }
 
     /// Opens, listens, and starts the event loops.
@@ -74,7 +72,7 @@ impl Server {
     /// When a folder cannot be served, an address not be had, the access log not be opened, or the system is out of
     /// threads or descriptors. Nothing is left behind then.
     pub fn start(self) -> Result<Running, Error> {
-        let Settings { sites, listeners, workers, limits, access_log, compress, monitor, identity } =
+        let Settings { sites, listeners, workers, limits, access_log, compress, monitor, identity, tls } =
             self.settings;
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
@@ -83,9 +81,12 @@ impl Server {
         }
         raise_descriptor_limit();
         let mut opened = Sites::open(&sites)?;
+        // Before the user changes: private keys are often for root alone.
+        let identities = shown(&tls, &listeners, &sites)?;
+        let policy_of_tls = Policy { hsts: tls.hsts.map(hsts), ..Policy::default() };
         let bounds =
             listeners.iter().map(|listener| bound(listener, loops)).collect::<Result<Vec<_>, _>>()?;
-        let monitor = monitor.map(Listening::at).transpose()?;
+        let monitor = monitor.map(monitor::Listening::at).transpose()?;
         if let Some(identity) = &identity {
             privileges::become_user(identity)?;
             // Who is less may have to be told so.
@@ -101,6 +102,7 @@ impl Server {
         let monitor = monitor.map(|monitor| monitor.answer(metrics.clone())).transpose()?;
         let confinement = Confinement::Fully;
         let compressor = compress.then(|| Compressor::start(Arc::clone(&readable))).transpose()?;
+        let listeners = by_loop(bounds, loops, identities.as_ref());
         let mut running = Running {
             loops: Vec::new(),
             addresses,
@@ -110,9 +112,10 @@ impl Server {
             confinement,
             monitor,
             compressor,
+            identities,
             log,
         };
-        for (index, (counters, listeners)) in counters.into_iter().zip(by_loop(bounds, loops)).enumerate() {
+        for (index, (counters, listeners)) in counters.into_iter().zip(listeners).enumerate() {
             let control = Arc::new(Control::new().map_err(resources)?);
             let parts = Parts {
                 listeners,
@@ -124,7 +127,7 @@ impl Server {
                 limits,
                 loops,
                 control: Arc::clone(&control),
-                handover: self.handover.clone(),
+                policy_of_tls: policy_of_tls.clone(),
             };
             let (thread, confinement) = spawn(index, parts, Arc::clone(&running.readable))?;
             running.loops.push((control, thread));
@@ -153,24 +156,34 @@ impl Running {
         self.confinement
     }
 
+    /// The fingerprints of the keys that are shown under TLS, in the order of the settings; none without a listener for it.
+    #[must_use]
+    pub fn fingerprints(&self) -> Vec<Fingerprint> {
+        self.identities.as_ref().map(Identities::fingerprints).unwrap_or_default()
+    }
+
     /// Its counters, which may be kept longer than the server.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Opens the folders and the access log again: a link that leads to the root is followed anew, a log that was
+    /// Opens the folders, the certificates and the access log again: a link that leads to the root is followed anew, a log that was
     /// rotated begins a new file. Connections stay, requests in hand are answered from what they found.
     ///
     /// # Errors
-    /// When a folder or the log cannot be opened; everything stays as it was then.
+    /// When a folder, a certificate or the log cannot be opened; everything stays as it was then.
     pub fn reload(&self) -> Result<(), Error> {
         let sites = Arc::new(Sites::open(&self.sites)?);
         if self.confinement != Confinement::None {
             self.readable.covers(&self.sites)?;
         }
+        let fresh = self.identities.as_ref().map(|shown| shown.read_again(&self.sites)).transpose()?;
         if let Some(log) = &self.log {
             log.reopen()?;
+        }
+        if let (Some(shown), Some(fresh)) = (&self.identities, fresh) {
+            shown.show(&fresh);
         }
         for (control, _) in &self.loops {
             control.order(Order::Serve(Arc::clone(&sites)));
@@ -207,11 +220,26 @@ impl Drop for Running {
     }
 }
 
-fn by_loop(bounds: Vec<Bound>, loops: usize) -> Vec<Vec<rustix::fd::OwnedFd>> {
+/// Who it says it is under TLS; nobody without a listener for it.
+fn shown(tls: &TlsSettings, listeners: &[Listener], sites: &[Site]) -> Result<Option<Identities>, Error> {
+    let has_tls = listeners.iter().any(|listener| matches!(listener, Listener::Tls(_)));
+    Ok(has_tls.then(|| Identities::load(tls, sites)).transpose()?)
+}
+
+/// For a year or whatever else, and for this host alone: its subdomains may be others'.
+fn hsts(time: Duration) -> Cow<'static, str> {
+    format!("max-age={}", time.as_secs()).into()
+}
+
+fn by_loop(bounds: Vec<Bound>, loops: usize, identities: Option<&Identities>) -> Vec<Vec<Listening>> {
     let mut own: Vec<Vec<_>> = (0..loops).map(|_| Vec::new()).collect();
     for bound in bounds {
+        let tls = match bound.address {
+            Address::Tls(_) => identities.map(Identities::config),
+            Address::Tcp(_) | Address::Unix(_) => None,
+        };
         for (listeners, socket) in own.iter_mut().zip(bound.sockets) {
-            listeners.push(socket);
+            listeners.push(Listening { socket, tls: tls.clone() });
         }
     }
     own

@@ -23,6 +23,8 @@ pub struct Settings {
     pub monitor: Option<SocketAddr>,
     /// The user to become once it listens; `None` stays who it is.
     pub identity: Option<Identity>,
+    /// For the listeners with TLS.
+    pub tls: TlsSettings,
 }
 
 impl Settings {
@@ -38,6 +40,7 @@ impl Settings {
             compress: true,
             monitor: None,
             identity: None,
+            tls: TlsSettings::default(),
         }
     }
 }
@@ -94,13 +97,46 @@ impl std::fmt::Display for Identity {
     }
 }
 
-/// Where to listen for plain HTTP.
+/// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listener {
     /// An IPv4 or IPv6 address and port; port 0 takes a free one.
     Tcp(SocketAddr),
+    /// The same, under TLS 1.2 or 1.3.
+    Tls(SocketAddr),
     /// The path of a Unix socket. One that nobody listens on any more is replaced.
     Unix(PathBuf),
+}
+
+/// What a server with TLS shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TlsSettings {
+    /// Certificates with their keys. A client is shown the first that is for the name it asks for, or the first of all.
+    pub certificates: Vec<CertificateFiles>,
+    /// What is shown when there are none.
+    pub self_signed: SelfSigned,
+    /// For how long a browser is told to come back by https only (Strict-Transport-Security, RFC 6797). None says nothing:
+    /// what a browser has once been told nobody can take back, and it holds for every port of the host.
+    pub hsts: Option<Duration>,
+}
+
+/// Two PEM files that belong together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, followed by those that vouch for it.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
+/// Where a certificate that nobody vouches for is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum SelfSigned {
+    /// Nowhere: each start makes another.
+    #[default]
+    InMemory,
+    /// In this folder; it is made once, and renewed with the same key. The hosts of the sites are its names.
+    Kept(PathBuf),
 }
 
 /// Bounds that an operator may move.
@@ -114,6 +150,8 @@ pub struct Limits {
     pub requests_per_address_per_second_max: u32,
     /// Requests that an address may send at once above that average.
     pub requests_per_address_burst: u32,
+    /// From a connection to the end of its TLS handshake.
+    pub handshake_time_max: Duration,
     /// From the first byte of a head to its last.
     pub head_time_max: Duration,
     /// From the end of one answer to the next request.
@@ -140,6 +178,7 @@ impl Default for Limits {
             connections_per_address_max: 1_024,
             requests_per_address_per_second_max: 0,
             requests_per_address_burst: 100,
+            handshake_time_max: Duration::from_secs(10),
             head_time_max: Duration::from_secs(10),
             idle_time_max: Duration::from_secs(60),
             body_time_max: Duration::from_secs(30),

@@ -32,7 +32,7 @@ impl WireTime {
             // Rounded to the nearest step, so that the way back gives the same nanosecond; below 2^32 for any nanos < 10^9.
             Format::Ntp => {
                 let era_seconds = (seconds + NTP_EPOCH_S) & 0xffff_ffff;
-                Self(era_seconds << 32 | ((nanos << 32) + NANOS_PER_S / 2) / NANOS_PER_S)
+                Self((era_seconds << 32) | (((nanos << 32) + NANOS_PER_S / 2) / NANOS_PER_S))
             }
             Format::Ptp => Self((seconds & 0xffff_ffff) << 32 | nanos),
         }
@@ -47,7 +47,7 @@ impl WireTime {
             Format::Ntp => {
                 let era_start = if seconds & 0x8000_0000 == 0 { 1 << 32 } else { 0 };
                 let since_1970 = (era_start + seconds).saturating_sub(NTP_EPOCH_S);
-                since_1970 * NANOS_PER_S + (low * NANOS_PER_S + (1 << 31) >> 32)
+                since_1970 * NANOS_PER_S + ((low * NANOS_PER_S + (1 << 31)) >> 32)
             }
             Format::Ptp => seconds * NANOS_PER_S + low,
         };

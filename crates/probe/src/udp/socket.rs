@@ -40,6 +40,7 @@ pub(super) fn control_space() -> Vec<u8> {
 }
 
 /// A socket that listens.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's own list of errors grows")]
 pub(super) fn listening(address: SocketAddr) -> Result<UdpSocket, ProbeError> {
     let socket = UdpSocket::bind(address).map_err(|source| match source.kind() {
         io::ErrorKind::AddrInUse => ProbeError::PortInUse { address },
@@ -72,6 +73,7 @@ pub(super) struct Sending {
 }
 
 /// A socket that is connected to `address`, and whether the kernel stamps what it sends.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the system's own list of errors grows")]
 pub(super) fn connected(address: SocketAddr, sending: &Sending) -> Result<(UdpSocket, bool), ProbeError> {
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
@@ -138,6 +140,7 @@ fn refused(action: &'static str, address: SocketAddr, error: nix::Error) -> Prob
 }
 
 /// Reads the control messages of a datagram.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kernel has more messages than were asked for")]
 pub(super) fn around(messages: impl Iterator<Item = ControlMessageOwned>) -> Around {
     let mut around = Around::default();
     for message in messages {

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use switchboard_web::{
-    AccessLog, Confinement, Error, Identity, Listener, LogFormat, LogTarget, Running, Server, Settings, Site,
+    AccessLog, CertificateFiles, Confinement, Error, Identity, Listener, LogFormat, LogTarget, Running,
+    SelfSigned, Server, Settings, Site, TlsSettings,
 };
 
 use super::Invocation;
@@ -20,11 +22,12 @@ use crate::signals::Signals;
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "It says \"ready\" on standard error when it takes connections. SIGTERM and SIGINT end it when the answers in hand are \
-    sent, a second one at once; SIGHUP opens the folder and the access log again. The threads that answer \
+    sent, a second one at once; SIGHUP opens the folder, the certificates and the access log again. The threads that answer \
     may read what is served and nothing else, where the kernel has Landlock. Names with a leading dot are hidden, \
     links that lead out of the folder are not followed, and a file is never older than the request.\n\n\
     Examples:\n  switchboard web /srv/www --listen 0.0.0.0:80 --listen '[::]:80'\n  \
     switchboard web . --access-log -\n  \
+    switchboard web /srv/www --listen-tls 0.0.0.0:443 --cert www.crt --key www.key\n  \
     switchboard web /srv/www --listen '[::]:80' --user www-data --metrics 9090\n  \
     switchboard web --config /etc/switchboard.toml\n  \
     switchboard web /srv/www --unix /run/www.sock --access-log /var/log/www.log --log-format json"
@@ -36,6 +39,21 @@ pub struct Arguments {
     /// Listens for plain HTTP at ADDRESS:PORT; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<SocketAddr>,
+    /// Listens for HTTPS at ADDRESS:PORT, with TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen_tls: Vec<SocketAddr>,
+    /// A certificate with those that vouch for it, in PEM; once for each --key, and a client is shown the one for the name it asks for
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub cert: Vec<PathBuf>,
+    /// The private key of the certificate, in PEM
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub key: Vec<PathBuf>,
+    /// Without --cert: keeps a self-signed certificate in this folder [default: in memory, another one at each start]
+    #[arg(long, value_name = "FOLDER", conflicts_with = "cert")]
+    pub self_signed: Option<PathBuf>,
+    /// Tells browsers under TLS to come back by HTTPS only, for this many seconds; they cannot be told otherwise before
+    #[arg(long, value_name = "SECONDS")]
+    pub hsts: Option<u32>,
     /// Listens on a Unix socket at this path
     #[arg(long, value_name = "PATH")]
     pub unix: Vec<PathBuf>,
@@ -104,7 +122,7 @@ pub fn run(on: &Invocation, arguments: &Arguments) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let running = Server::new(settings).start().map_err(failure)?;
-        announce(&on.screen, &roots, &running)?;
+        announce(&on.screen, arguments, &roots, &running)?;
         tell_confinement(&on.screen, &running);
         signals.until_shutdown(|| reload(&on.screen, &running)).await;
         // Beside the wait for a second signal.
@@ -131,10 +149,13 @@ fn settings(web: &Web, arguments: &Arguments) -> Result<Settings, Failure> {
         ));
     }
     let tcp = arguments.listen.iter().copied().map(Listener::Tcp);
-    let named: Vec<Listener> = tcp.chain(arguments.unix.iter().cloned().map(Listener::Unix)).collect();
+    let tls = arguments.listen_tls.iter().copied().map(Listener::Tls);
+    let named: Vec<Listener> =
+        tcp.chain(tls).chain(arguments.unix.iter().cloned().map(Listener::Unix)).collect();
     if !named.is_empty() {
         settings.listeners = named;
     }
+    settings.tls = tls_settings(arguments)?;
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
     settings.compress &= !arguments.no_compress;
     settings.monitor = arguments.metrics.or(settings.monitor);
@@ -176,14 +197,55 @@ fn set_limits(settings: &mut Settings, arguments: &Arguments) {
     }
 }
 
-fn announce(screen: &Screen, roots: &[String], running: &Running) -> Result<(), Failure> {
+fn tls_settings(arguments: &Arguments) -> Result<TlsSettings, Failure> {
+    if arguments.cert.len() != arguments.key.len() {
+        let (certificates, keys) = (arguments.cert.len(), arguments.key.len());
+        return Err(Failure::new(
+            Exit::Usage,
+            format!("{certificates} certificates are named and {keys} private keys"),
+        )
+        .advise("give --cert FILE --key FILE once for each pair"));
+    }
+    let pairs = arguments.cert.iter().zip(&arguments.key);
+    let pair = |(certificate, key): (&PathBuf, &PathBuf)| CertificateFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    Ok(TlsSettings {
+        certificates: pairs.map(pair).collect(),
+        self_signed: arguments.self_signed.clone().map_or(SelfSigned::InMemory, SelfSigned::Kept),
+        hsts: arguments.hsts.map(|seconds| Duration::from_secs(seconds.into())),
+    })
+}
+
+/// What stands behind the addresses where TLS is spoken.
+fn about_keys(arguments: &Arguments, running: &Running) -> String {
+    let fingerprints: Vec<String> = running.fingerprints().iter().map(ToString::to_string).collect();
+    if fingerprints.is_empty() {
+        return String::new();
+    }
+    let kind = match (&arguments.self_signed, arguments.cert.is_empty()) {
+        (_, false) => "key",
+        (Some(_), true) => "self-signed key",
+        (None, true) => "self-signed key, kept in memory only,",
+    };
+    format!(", {kind} {}", fingerprints.join(" "))
+}
+
+fn announce(
+    screen: &Screen,
+    arguments: &Arguments,
+    roots: &[String],
+    running: &Running,
+) -> Result<(), Failure> {
     let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
     match screen.form() {
         Form::Text => {
             let roots = crate::screen::harmless(&roots.join(" "));
+            let keys = about_keys(arguments, running);
             let metrics =
                 running.monitor().map_or(String::new(), |at| format!(", metrics on http://{at}/metrics"));
-            screen.notice(&format!("ready: {roots} on {}{metrics}", addresses.join(" ")));
+            screen.notice(&format!("ready: {roots} on {}{keys}{metrics}", addresses.join(" ")));
             Ok(())
         }
         Form::Json => screen.line(
@@ -193,6 +255,7 @@ fn announce(screen: &Screen, roots: &[String], running: &Running) -> Result<(), 
                 "addresses": addresses,
                 "roots": roots,
                 "metrics": running.monitor(),
+                "fingerprints": running.fingerprints().iter().map(ToString::to_string).collect::<Vec<_>>(),
             })
             .to_string(),
         ),
@@ -223,12 +286,15 @@ pub fn address_or_port(text: &str) -> Result<SocketAddr, String> {
 
 fn reload(screen: &Screen, running: &Running) {
     match running.reload() {
-        Ok(()) => screen.notice("opened the folder and the access log again"),
+        Ok(()) => screen.notice("opened the folder, the certificates and the access log again"),
         Err(error) => screen.notice(&format!("nothing was changed: {error}")),
     }
 }
 
 fn failure(error: Error) -> Failure {
+    if let Error::Tls(error) = error {
+        return error.into();
+    }
     let exit = match &error {
         Error::RootMissing { .. }
         | Error::RootNotDirectory { .. }
@@ -244,7 +310,7 @@ fn failure(error: Error) -> Failure {
         Error::AddressInUse { .. } => Exit::Unavailable,
         Error::Listen { .. } | Error::AccessLog { .. } => Exit::CannotCreate,
         Error::Root { .. } => Exit::InputOutput,
-        Error::Resources { .. } => Exit::Internal,
+        Error::Resources { .. } | Error::Tls(_) => Exit::Internal,
     };
     Failure::from_error(exit, error)
 }

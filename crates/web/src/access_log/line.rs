@@ -53,7 +53,8 @@ fn common(record: &Record, texts: &Texts<'_>, clock: &Clock, lines: &mut Vec<u8>
         escape(texts.method, lines);
         lines.push(b' ');
         escape(texts.target, lines);
-        written(write!(lines, " HTTP/1.{}", record.minor));
+        lines.extend_from_slice(b" HTTP/");
+        lines.extend_from_slice(record.version.number().as_bytes());
     }
     lines.extend_from_slice(b"\" ");
     decimal(u64::from(record.status), lines);
@@ -77,8 +78,11 @@ fn json(record: &Record, texts: &Texts<'_>, clock: &Clock, lines: &mut Vec<u8>) 
     }
     written(write!(
         lines,
-        ",\"version\":\"1.{}\",\"status\":{},\"bytes\":{},\"duration_us\":{}}}",
-        record.minor, record.status, record.body_bytes, record.duration_us
+        ",\"version\":\"{}\",\"status\":{},\"bytes\":{},\"duration_us\":{}}}",
+        record.version.number(),
+        record.status,
+        record.body_bytes,
+        record.duration_us
     ));
 }
 
@@ -192,7 +196,7 @@ impl Civil {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::{Batch, Facts};
+    use super::super::{Batch, Facts, Spoken};
     use super::*;
 
     fn lines(format: LogFormat, target: &[u8], agent: Option<&[u8]>) -> String {
@@ -202,7 +206,7 @@ mod tests {
             status: 200,
             body_bytes: 1024,
             peer: Some(Ipv4Addr::new(192, 0, 2, 7).into()),
-            minor: 1,
+            version: Spoken::Http11,
         };
         batch.push(facts, Texts { method: b"GET", target, referer: None, agent });
         batch.took(0, 57);

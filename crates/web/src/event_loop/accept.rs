@@ -12,6 +12,7 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 
 use super::connection::{Connection, Waits};
 use super::serve::Fate;
+use super::tls::Tls;
 use super::transport::{Follows, Transport};
 use super::{Loop, NEVER, Slot, listen, token, watch};
 use crate::admission::Refused;
@@ -36,8 +37,8 @@ impl Loop {
     fn accept_some(&mut self, listener: usize) -> Option<u64> {
         for _ in 0..limits::ACCEPTS_PER_TURN_MAX {
             let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-            match acceptfrom_with(self.listeners.get(listener)?, flags) {
-                Ok((socket, address)) => self.accept(socket, listen::peer(address)),
+            match acceptfrom_with(&self.listeners.get(listener)?.socket, flags) {
+                Ok((socket, address)) => self.accept(listener, socket, listen::peer(address)),
                 Err(Errno::AGAIN) => return None,
                 Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
                     self.counters.refused_descriptors.one();
@@ -50,11 +51,20 @@ impl Loop {
         Some(0)
     }
 
-    fn accept(&mut self, socket: OwnedFd, peer: Option<IpAddr>) {
-        let transport = Transport::Plain(socket);
+    fn accept(&mut self, listener: usize, socket: OwnedFd, peer: Option<IpAddr>) {
+        let tls = self.listeners.get(listener).and_then(|listener| listener.tls.as_ref());
         let permit = match self.admission.admit(peer, self.clock.ns()) {
             Ok(permit) => permit,
-            Err(refused) => return self.turn_away(&transport, refused),
+            Err(refused) if tls.is_some() => return self.count_refused(refused),
+            Err(refused) => return self.turn_away(Transport::Plain(socket), refused),
+        };
+        let transport = match tls {
+            None => Transport::Plain(socket),
+            // An error is one of the configuration, with which other connections were made.
+            Some(config) => match Tls::new(socket, config) {
+                Ok(tls) => Transport::Tls(Box::new(tls)),
+                Err(_) => return,
+            },
         };
         let index = self.free.pop().unwrap_or_else(|| {
             self.connections.push(Slot::default());
@@ -71,14 +81,19 @@ impl Loop {
         self.counters.accepted.one();
         // Its first request is read in the next turn, after the files that have changed by then.
         let connection = Box::new(Connection::new(transport, peer, permit, self.clock.ms()));
-        self.settle(index, connection, Fate::Waits(Waits::Idle));
+        let waits = if connection.transport.is_handshaking() { Waits::Handshake } else { Waits::Idle };
+        self.settle(index, connection, Fate::Waits(waits));
     }
 
-    fn turn_away(&mut self, transport: &Transport, refused: Refused) {
+    fn count_refused(&self, refused: Refused) {
         match refused {
             Refused::Total => self.counters.refused_total.one(),
             Refused::Address => self.counters.refused_address.one(),
         }
+    }
+
+    fn turn_away(&mut self, mut transport: Transport, refused: Refused) {
+        self.count_refused(refused);
         let plan = plan::closing(Status::ServiceUnavailable, &self.policy);
         let mut bytes = Vec::new();
         respond::write_head(&plan, respond::Connection::Closes, self.clock.date(), &mut bytes);

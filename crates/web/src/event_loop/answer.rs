@@ -6,18 +6,20 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use http::HeaderMap;
+
 use super::Loop;
 use super::connection::{Connection, Then, Waits};
 use super::outgoing::Piece;
 use crate::accept::{Accepted, Coding};
-use crate::access_log::{Facts, Texts};
+use crate::access_log::{Facts, Spoken, Texts};
 use crate::compress::{Job, Place};
 use crate::conditional::Conditions;
 use crate::date;
 use crate::http1::respond::{self, Connection as Stays};
 use crate::http1::{Head, Method, Refusal, Scheme, Version};
 use crate::limits;
-use crate::plan::{self, Body, Found, Moment, Plan};
+use crate::plan::{self, Body, Found, Moment, Plan, Policy};
 use crate::status::Status;
 use crate::target::Target;
 use crate::tree::{self, Compression, Content, Entry, Settling, Thing, Trouble};
@@ -25,18 +27,26 @@ use crate::tree::{self, Compression, Content, Entry, Settling, Thing, Trouble};
 /// An answer made up once, and the question to which it is one.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    method: Method,
-    connection: Stays,
-    asked: [Option<Box<[u8]>>; 3],
-    status: Status,
-    head: Box<[u8]>,
-    date_at: usize,
-    body: Made,
+    pub(super) method: Method,
+    pub(super) scheme: Scheme,
+    pub(super) asked: [Option<Box<[u8]>>; 3],
+    pub(super) status: Status,
+    pub(super) form: Form,
+    pub(super) body: Made,
+}
+
+/// What precedes the body of an answer made up once.
+#[derive(Debug)]
+pub(super) enum Form {
+    /// The head of HTTP/1, and where in it the date stands.
+    Head { connection: Stays, bytes: Box<[u8]>, date_at: usize },
+    /// The fields of HTTP/2, without the date.
+    Fields(HeaderMap),
 }
 
 /// The body of an answer made up once.
 #[derive(Debug, Clone)]
-enum Made {
+pub(super) enum Made {
     Nothing,
     Text(&'static str),
     Whole(Content, u64),
@@ -57,7 +67,7 @@ impl Loop {
         // A request that waited for its file has paid.
         if connection.settle_waits == 0 && !connection.permit.request(self.clock.ns()) {
             self.counters.refused_rate.one();
-            let plan = plan::closing(Status::TooManyRequests, &self.policy);
+            let plan = plan::closing(Status::TooManyRequests, self.policy(connection.transport.scheme()));
             self.send_plan(connection, Some(head), &plan, None);
             return Answered::Yes;
         }
@@ -92,7 +102,7 @@ impl Loop {
                         Trouble::Unsettled => Status::ServiceUnavailable,
                         Trouble::System(_) => Status::InternalServerError,
                     };
-                    let plan = plan::closing(status, &self.policy);
+                    let plan = plan::closing(status, self.policy(connection.transport.scheme()));
                     self.send_plan(connection, Some(head), &plan, None);
                     return Answered::Yes;
                 }
@@ -100,9 +110,9 @@ impl Loop {
         }
         connection.settle_waits = 0;
         let found = entry.as_ref().map_or(Found::Missing, |entry| entry.found());
-        let asked = head.asked(&target, Scheme::Http);
+        let asked = head.asked(&target, connection.transport.scheme());
         let moment = Moment { now: self.clock.unix(), boundary: self.boundary() };
-        let plan = plan::plan(&asked, &found, &self.policy, moment);
+        let plan = plan::plan(&asked, &found, self.policy(asked.connection), moment);
         let asks_again = match (&entry, &target) {
             (Some(entry), Target::Path(path)) => self.have_compressed(head, site, path, entry),
             _ => false,
@@ -112,7 +122,7 @@ impl Loop {
             && !asks_again
             && is_timeless(&asked.conditions, entry, moment)
         {
-            self.remember(head, entry, &plan);
+            self.remember(head, asked.connection, entry, &plan);
         }
         self.send_plan(connection, Some(head), &plan, entry.as_deref());
         Answered::Yes
@@ -146,7 +156,7 @@ impl Loop {
         !is_taken
     }
 
-    fn look_up(
+    pub(super) fn look_up(
         &mut self,
         connection: &Connection,
         site: usize,
@@ -179,15 +189,19 @@ impl Loop {
         let stays = self.stays(head);
         let asked = asked(head);
         let answers = entry.answers.borrow();
-        let is_it = |answer: &&Answer| {
-            answer.method == head.method
-                && answer.connection == stays
-                && answer.asked.iter().zip(asked).all(|(own, asked)| own.as_deref() == asked)
-        };
-        let Some(answer) = answers.iter().find(is_it) else { return false };
+        let scheme = connection.transport.scheme();
+        let made = answers.iter().find_map(|answer| match &answer.form {
+            Form::Head { connection, bytes, date_at }
+                if *connection == stays && answer.is_to(head.method, scheme, asked) =>
+            {
+                Some((answer, bytes, *date_at))
+            }
+            Form::Head { .. } | Form::Fields(_) => None,
+        });
+        let Some((answer, head_bytes, date_at)) = made else { return false };
         let at = self.out.len();
-        self.out.extend_from_slice(&answer.head);
-        respond::set_date(&mut self.out[at..], answer.date_at, self.clock.date());
+        self.out.extend_from_slice(head_bytes);
+        respond::set_date(&mut self.out[at..], date_at, self.clock.date());
         let bytes = match &answer.body {
             Made::Nothing => 0,
             Made::Text(text) => {
@@ -207,43 +221,30 @@ impl Loop {
     }
 
     /// Keeps an answer for the next equal request.
-    fn remember(&self, head: &Head<'_>, entry: &Entry, plan: &Plan) {
-        let made = match &plan.body {
-            Body::Nothing => Made::Nothing,
-            Body::Text(text) => Made::Text(text),
-            Body::Whole(coding) => match entry.content(*coding) {
-                Some(content) => Made::Whole(content.clone(), plan.content_length.unwrap_or(0)),
-                None => return,
-            },
-            Body::One(..) | Body::Several(_) => return,
-        };
-        let mut answers = entry.answers.borrow_mut();
-        if answers.len() >= limits::ANSWERS_PER_NAME_MAX || plan.close {
-            return;
-        }
+    fn remember(&self, head: &Head<'_>, scheme: Scheme, entry: &Entry, plan: &Plan) {
+        let Some(body) = Made::of(plan, entry) else { return };
         let mut bytes = Vec::with_capacity(512);
         let connection = self.stays(head);
         let date_at = respond::write_head(plan, connection, self.clock.date(), &mut bytes);
-        answers.push(Answer {
+        entry.remember(Answer {
             method: head.method,
-            connection,
+            scheme,
             asked: asked(head).map(|value| value.map(Box::from)),
             status: plan.status,
-            head: bytes.into(),
-            date_at,
-            body: made,
+            form: Form::Head { connection, bytes: bytes.into(), date_at },
+            body,
         });
     }
 
     /// Answers a request that the parser refused.
     pub(super) fn refuse(&mut self, connection: &mut Connection, head: Option<&Head<'_>>, refusal: &Refusal) {
-        let plan = plan::refused(refusal, &self.policy);
+        let plan = plan::refused(refusal, self.policy(connection.transport.scheme()));
         self.send_plan(connection, head, &plan, None);
     }
 
     /// Says `status` to a connection without a request, and that it ends.
     pub(super) fn dismiss(&mut self, connection: &mut Connection, status: Status) {
-        let plan = plan::closing(status, &self.policy);
+        let plan = plan::closing(status, self.policy(connection.transport.scheme()));
         self.send_plan(connection, None, &plan, None);
     }
 
@@ -303,6 +304,23 @@ impl Loop {
         }
     }
 
+    pub(super) fn count(&self, status: Status) {
+        match status.code() / 100 {
+            2 => self.counters.status_2xx.one(),
+            3 => self.counters.status_3xx.one(),
+            4 => self.counters.status_4xx.one(),
+            _ => self.counters.status_5xx.one(),
+        }
+    }
+
+    /// What is said with every answer under this scheme.
+    pub(super) const fn policy(&self, scheme: Scheme) -> &Policy {
+        match scheme {
+            Scheme::Http => &self.policy,
+            Scheme::Https => &self.policy_of_tls,
+        }
+    }
+
     /// Counts and logs an answer, and takes what follows it.
     fn note(
         &mut self,
@@ -314,12 +332,7 @@ impl Loop {
         connection.served = true;
         // The next wait is for another request.
         connection.waits = (Waits::Idle, self.clock.ms());
-        match status.code() / 100 {
-            2 => self.counters.status_2xx.one(),
-            3 => self.counters.status_3xx.one(),
-            4 => self.counters.status_4xx.one(),
-            _ => self.counters.status_5xx.one(),
-        }
+        self.count(status);
         let is_logged = self.log.is_some();
         if is_logged {
             let texts = head.map_or_else(Texts::default, |head| Texts {
@@ -328,9 +341,12 @@ impl Loop {
                 referer: head.known.referer,
                 agent: head.known.user_agent,
             });
-            let minor = u8::from(head.is_none_or(|head| head.version == Version::Http11));
+            let version = match head.map(|head| head.version) {
+                Some(Version::Http10) => Spoken::Http10,
+                Some(Version::Http11) | None => Spoken::Http11,
+            };
             let at_us = self.clock.unix_us();
-            let facts = Facts { at_us, status: status.code(), body_bytes, peer: connection.peer, minor };
+            let facts = Facts { at_us, status: status.code(), body_bytes, peer: connection.peer, version };
             self.batch.push(facts, texts);
         }
         if !self.pieces.is_empty() {
@@ -347,6 +363,31 @@ impl Loop {
             _ if self.is_stopping || !head.persistent => Stays::Closes,
             Version::Http10 => Stays::StaysForOld,
             Version::Http11 => Stays::Stays,
+        }
+    }
+}
+
+impl Answer {
+    /// Whether it was made for such a request.
+    pub(super) fn is_to(&self, method: Method, scheme: Scheme, asked: [Option<&[u8]>; 3]) -> bool {
+        self.method == method
+            && self.scheme == scheme
+            && self.asked.iter().zip(asked).all(|(own, asked)| own.as_deref() == asked)
+    }
+}
+
+impl Made {
+    /// The body that `plan` decides, if it can be kept.
+    pub(super) fn of(plan: &Plan, entry: &Entry) -> Option<Self> {
+        match &plan.body {
+            _ if plan.close => None,
+            Body::Nothing => Some(Self::Nothing),
+            Body::Text(text) => Some(Self::Text(text)),
+            Body::Whole(coding) => {
+                let content = entry.content(*coding)?;
+                Some(Self::Whole(content.clone(), plan.content_length.unwrap_or(0)))
+            }
+            Body::One(..) | Body::Several(_) => None,
         }
     }
 }
@@ -370,7 +411,7 @@ fn asked<'a>(head: &Head<'a>) -> [Option<&'a [u8]>; 3] {
 
 /// Whether the same request has the same answer at any later time. The plan looks at the clock when a file is of the
 /// future, and when it reads a date other than the file's own.
-fn is_timeless(conditions: &Conditions<'_>, entry: &Entry, moment: Moment) -> bool {
+pub(super) fn is_timeless(conditions: &Conditions<'_>, entry: &Entry, moment: Moment) -> bool {
     let Thing::File(facts) = &entry.thing else { return !matches!(entry.thing, Thing::Directory) };
     let modified = facts.modified.filter(|modified| *modified <= moment.now);
     match (modified, conditions.if_modified_since) {
@@ -386,7 +427,7 @@ fn closing_of(head: &Head<'_>) -> Then {
     if head.expects_continue { Then::Linger } else { Then::Close }
 }
 
-fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> {
+pub(super) fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> {
     let part = |part: &plan::Part| {
         let end = part.range.offset + part.range.len.get();
         [Piece::Bytes(part.head.clone().into_bytes()), piece(content, part.range.offset, end)]
@@ -396,17 +437,17 @@ fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> {
     pieces
 }
 
-fn piece(content: &Content, start: u64, end: u64) -> Piece {
+pub(super) fn piece(content: &Content, start: u64, end: u64) -> Piece {
     match content {
         Content::Memory(memory) => Piece::Memory(Rc::clone(memory), index(start)..index(end)),
         Content::Open(file) => Piece::File(Rc::clone(file), start..end),
     }
 }
 
-fn index(at: u64) -> usize {
+pub(super) fn index(at: u64) -> usize {
     usize::try_from(at).expect("a file in memory has a length that fits in memory")
 }
 
-fn length(bytes: usize) -> u64 {
+pub(super) fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).expect("a length fits in 64 bits")
 }

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use super::http2::Http2;
 use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::admission::Permit;
@@ -29,6 +30,8 @@ pub(crate) struct Connection {
     pub(crate) held: Option<Box<Held>>,
     /// An answer that did not fit into the kernel's buffer.
     pub(crate) outgoing: Option<Box<Outgoing>>,
+    /// Its streams, when it is one of HTTP/2; what is said here about requests is then about none.
+    pub(crate) http2: Option<Box<Http2>>,
     /// What follows when everything is sent.
     pub(crate) then: Then,
     /// What it waits for, and since when in milliseconds.
@@ -68,6 +71,8 @@ pub(crate) enum Then {
 /// What a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Waits {
+    /// The end of a handshake.
+    Handshake,
     /// The first byte of a request.
     Idle,
     /// The rest of a head.
@@ -80,6 +85,17 @@ pub(crate) enum Waits {
     Lingering,
     /// A file that was changed just now.
     Settling,
+}
+
+/// How fast a peer takes its answers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// When sending began, in milliseconds.
+    pub(crate) since_ms: u64,
+    /// When it last took something.
+    pub(crate) progress_ms: u64,
+    /// Bytes that it took since sending began.
+    pub(crate) taken: u64,
 }
 
 impl Connection {
@@ -95,6 +111,7 @@ impl Connection {
             ended: false,
             held: None,
             outgoing: None,
+            http2: None,
             then: Then::Next,
             waits: (Waits::Idle, now_ms),
             head_pieces: 0,
@@ -106,13 +123,27 @@ impl Connection {
 
     /// Nothing of a request is there, and nothing of an answer.
     pub(crate) fn is_idle(&self) -> bool {
-        self.unread.is_empty() && self.outgoing.is_none() && self.held.is_none()
+        self.unread.is_empty()
+            && self.outgoing.is_none()
+            && self.held.is_none()
+            && self.http2.as_ref().is_none_or(|http2| http2.is_idle())
+    }
+
+    /// How fast the peer takes what is being sent, if anything is.
+    pub(crate) fn pace(&self) -> Option<Pace> {
+        let of_output = self.outgoing.as_ref().map(|outgoing| Pace {
+            since_ms: outgoing.since_ns / 1_000_000,
+            progress_ms: outgoing.progress_ms,
+            taken: outgoing.taken,
+        });
+        of_output.or_else(|| self.http2.as_ref().map(|http2| http2.pace()))
     }
 
     /// It waits for `what` from now on, or goes on doing so.
     pub(crate) fn wait(&mut self, what: Waits, now_ms: u64) {
         // A peer that drips is still waited for from the beginning; each request begins a new wait.
-        let goes_on = self.waits.0 == what && what != Waits::Idle;
+        // With HTTP/2 not everything that comes is a request.
+        let goes_on = self.waits.0 == what && (what != Waits::Idle || self.http2.is_some());
         if !goes_on {
             self.waits = (what, now_ms);
         }

@@ -2,6 +2,8 @@
 //! cheaper for a hundred thousand connections than keeping them in order, and a wait may end a tenth of a second late.
 //! Absent: what is waited for, which a connection knows.
 
+use h2::Reason;
+
 use super::connection::{Connection, Waits};
 use super::serve::Fate;
 use super::{Loop, NEVER, millis};
@@ -15,12 +17,13 @@ impl Loop {
         let (_, since) = connection.waits;
         let most = match waits {
             Waits::Idle => millis(limits.idle_time_max),
+            Waits::Handshake => millis(limits.handshake_time_max),
             Waits::Head => millis(limits.head_time_max),
             Waits::Body => millis(limits.body_time_max),
             Waits::Lingering => limits::LINGER_MS_MAX,
             Waits::Settling => return NEVER,
             Waits::Write => {
-                let progress = connection.outgoing.as_ref().map_or(since, |outgoing| outgoing.progress_ms);
+                let progress = connection.pace().map_or(since, |pace| pace.progress_ms);
                 // The rate is looked at now and then as well.
                 let stall = progress.saturating_add(millis(limits.write_stall_max));
                 return stall.min(self.clock.ms() + limits::RATE_GRACE_MS);
@@ -49,29 +52,37 @@ impl Loop {
         self.deadlines[index] = NEVER;
         let Some(mut connection) = self.connections[index].connection.take() else { return };
         match connection.waits.0 {
+            Waits::Handshake => self.counters.timeout_handshake.one(),
             Waits::Idle => self.counters.timeout_idle.one(),
             what @ (Waits::Head | Waits::Body) => {
                 let counter = &self.counters;
                 let counter = if what == Waits::Head { &counter.timeout_head } else { &counter.timeout_body };
                 counter.one();
-                self.dismiss(&mut connection, Status::RequestTimeout);
-                let _sent = self.send_out(&mut connection);
+                if connection.http2.is_some() {
+                    self.part(&mut connection, Reason::ENHANCE_YOUR_CALM);
+                } else {
+                    self.dismiss(&mut connection, Status::RequestTimeout);
+                    let _sent = self.send_out(&mut connection);
+                }
             }
             Waits::Write if !self.is_too_slow(&connection, now) => {
                 let fate = Fate::Waits(Waits::Write);
                 return self.settle(index, connection, fate);
             }
-            Waits::Write => self.counters.timeout_write.one(),
+            Waits::Write => {
+                self.counters.timeout_write.one();
+                self.part(&mut connection, Reason::ENHANCE_YOUR_CALM);
+            }
             Waits::Lingering | Waits::Settling => {}
         }
         self.close(index, *connection);
     }
 
     fn is_too_slow(&self, connection: &Connection, now: u64) -> bool {
-        let Some(outgoing) = &connection.outgoing else { return true };
-        let lasted_ms = now.saturating_sub(outgoing.since_ns / 1_000_000);
+        let Some(pace) = connection.pace() else { return true };
+        let lasted_ms = now.saturating_sub(pace.since_ms);
         let least = self.limits.write_bytes_per_second_min.saturating_mul(lasted_ms) / 1_000;
-        now >= outgoing.progress_ms.saturating_add(millis(self.limits.write_stall_max))
-            || (lasted_ms >= limits::RATE_GRACE_MS && outgoing.taken < least)
+        now >= pace.progress_ms.saturating_add(millis(self.limits.write_stall_max))
+            || (lasted_ms >= limits::RATE_GRACE_MS && pace.taken < least)
     }
 }

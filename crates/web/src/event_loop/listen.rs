@@ -5,11 +5,12 @@
 //! without it. The kernel spreads new connections over the loops by a hash of the addresses: evenly in number over many
 //! clients, not by load. A Unix socket is one for all loops.
 //!
-//! *Absent:* TLS, which is a matter of the connection.
+//! *Absent:* TLS, which is a matter of each connection.
 
 use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -17,6 +18,8 @@ use rustix::net::{
     AddressFamily, SocketAddrAny, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname,
     listen, socket_with, sockopt,
 };
+
+use rustls::ServerConfig;
 
 use crate::error::Error;
 use crate::limits;
@@ -27,6 +30,8 @@ use crate::settings::Listener;
 pub enum Address {
     /// By TCP; the port is the one that was found, when 0 was asked for.
     Tcp(SocketAddr),
+    /// By TCP, under TLS.
+    Tls(SocketAddr),
     /// By a Unix socket.
     Unix(std::path::PathBuf),
 }
@@ -35,9 +40,19 @@ impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(address) => write!(f, "http://{address}/"),
+            Self::Tls(address) => write!(f, "https://{address}/"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
+}
+
+/// A socket that listens, in one event loop.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    /// The socket.
+    pub(crate) socket: OwnedFd,
+    /// How its connections are encrypted; none are not.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
 }
 
 /// A listener, with a socket for each event loop.
@@ -55,18 +70,26 @@ pub(crate) struct Bound {
 /// When the address is in use, not permitted, or not one of this machine.
 pub(crate) fn bound(listener: &Listener, loops: usize) -> Result<Bound, Error> {
     match listener {
-        Listener::Tcp(address) => tcp(*address, loops).map_err(|errno| failure(address.to_string(), errno)),
+        Listener::Tcp(address) | Listener::Tls(address) => {
+            let (found, sockets) =
+                tcp(*address, loops).map_err(|errno| failure(address.to_string(), errno))?;
+            let address = match listener {
+                Listener::Tls(_) => Address::Tls(found),
+                Listener::Tcp(_) | Listener::Unix(_) => Address::Tcp(found),
+            };
+            Ok(Bound { address, sockets })
+        }
         Listener::Unix(path) => unix(path, loops).map_err(|errno| failure(path.display().to_string(), errno)),
     }
 }
 
-fn tcp(wanted: SocketAddr, loops: usize) -> Result<Bound, Errno> {
+fn tcp(wanted: SocketAddr, loops: usize) -> Result<(SocketAddr, Vec<OwnedFd>), Errno> {
     let alone = tcp_socket(wanted)?;
     bind(&alone, &wanted)?;
     let address = SocketAddr::try_from(getsockname(&alone)?).map_err(|_| Errno::AFNOSUPPORT)?;
     if loops == 1 {
         listen(&alone, limits::LISTEN_BACKLOG)?;
-        return Ok(Bound { address: Address::Tcp(address), sockets: vec![alone] });
+        return Ok((address, vec![alone]));
     }
     drop(alone);
     let sockets = (0..loops).map(|_| {
@@ -76,7 +99,7 @@ fn tcp(wanted: SocketAddr, loops: usize) -> Result<Bound, Errno> {
         listen(&shared, limits::LISTEN_BACKLOG)?;
         Ok(shared)
     });
-    Ok(Bound { address: Address::Tcp(address), sockets: sockets.collect::<Result<_, Errno>>()? })
+    Ok((address, sockets.collect::<Result<_, Errno>>()?))
 }
 
 fn tcp_socket(address: SocketAddr) -> Result<OwnedFd, Errno> {

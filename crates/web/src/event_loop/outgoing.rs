@@ -50,6 +50,17 @@ pub(crate) enum Piece {
     File(Rc<OpenFile>, Range<u64>),
 }
 
+impl Piece {
+    /// Its bytes.
+    pub(crate) fn left(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Memory(_, range) => range.len(),
+            Self::File(_, range) => len(range.end - range.start),
+        }
+    }
+}
+
 /// How far sending came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -67,7 +78,7 @@ pub(crate) enum Sent {
 
 impl Outgoing {
     /// Sends as much as there is room for, within the turn of a connection. `scratch` is for copies.
-    pub(crate) fn send(&mut self, transport: &Transport, scratch: &mut [u8], now: FileTime) -> Sent {
+    pub(crate) fn send(&mut self, transport: &mut Transport, scratch: &mut [u8], now: FileTime) -> Sent {
         let mut budget = limits::TURN_BYTES_MAX;
         loop {
             let before = self.taken;
@@ -95,11 +106,7 @@ impl Outgoing {
 
     /// Bytes that were not sent.
     pub(crate) fn left(&self) -> u64 {
-        let pieces = self.pieces.iter().map(|piece| match piece {
-            Piece::Bytes(bytes) => bytes.len(),
-            Piece::Memory(_, range) => range.len(),
-            Piece::File(_, range) => len(range.end - range.start),
-        });
+        let pieces = self.pieces.iter().map(Piece::left);
         u64::try_from(pieces.sum::<usize>() + self.bytes.len() - self.sent).unwrap_or(u64::MAX)
     }
 
@@ -109,7 +116,7 @@ impl Outgoing {
 
     fn step(
         &mut self,
-        transport: &Transport,
+        transport: &mut Transport,
         scratch: &mut [u8],
         now: FileTime,
         budget: u64,
@@ -146,7 +153,7 @@ impl Outgoing {
     /// Sends of the open file in front. Nothing is left in `bytes`.
     fn file(
         &mut self,
-        transport: &Transport,
+        transport: &mut Transport,
         scratch: &mut [u8],
         now: FileTime,
         budget: u64,
@@ -155,7 +162,7 @@ impl Outgoing {
         let left = range.end - range.start;
         let tail = left.min(limits::TAIL_BYTES);
         let by_kernel = (left - tail).min(budget);
-        if by_kernel > 0 && file.is_settled(now) {
+        if by_kernel > 0 && transport.sends_files() && file.is_settled(now) {
             let taken =
                 transport.send_file(file.file.as_fd(), range.start, len(by_kernel)).map_err(refused)?;
             if taken == 0 {
@@ -192,7 +199,7 @@ impl Outgoing {
     }
 }
 
-fn read_at(file: &OpenFile, into: &mut [u8], offset: u64) -> Result<(), Sent> {
+pub(super) fn read_at(file: &OpenFile, into: &mut [u8], offset: u64) -> Result<(), Sent> {
     let mut filled = 0;
     while filled < into.len() {
         let at = offset + u64::try_from(filled).unwrap_or(0);

@@ -9,10 +9,11 @@ use super::Loop;
 use super::answer::Answered;
 use super::clock::Clock;
 use super::connection::{Connection, Held, Then, Waits};
-use super::handover::{Handed, Place, Preface, preface};
+use super::http2::Http2;
 use super::outgoing::Sent;
-use super::transport::{Follows, Transport};
+use super::transport::Follows;
 use crate::http1::{self, Drain, Drained, Framing, Head, Parsed};
+use crate::http2::{Preface, preface};
 use crate::limits;
 use crate::status::Status;
 
@@ -25,8 +26,6 @@ pub(super) enum Fate {
     Again,
     /// It is over.
     Over,
-    /// It was given away.
-    Given,
 }
 
 /// What the bytes at hand amounted to.
@@ -38,14 +37,18 @@ enum Input {
     /// A file has to settle.
     Settling,
     /// The connection begins with the preface of HTTP/2.
-    Foreign,
+    Http2,
 }
 
 impl Loop {
     /// Gives a connection its turn.
     pub(super) fn serve(&mut self, connection: &mut Connection) -> Fate {
         let was_late = self.is_late;
-        let fate = self.serve_rounds(connection);
+        let fate = if connection.http2.is_some() {
+            self.serve_http2(connection)
+        } else {
+            self.serve_rounds(connection)
+        };
         self.is_late = was_late;
         fate
     }
@@ -57,6 +60,11 @@ impl Loop {
                 && let Some(fate) = self.send_on(connection)
             {
                 return fate;
+            }
+            match connection.transport.flush() {
+                Ok(()) => {}
+                Err(Errno::AGAIN) => return Fate::Waits(Waits::Write),
+                Err(_) => return Fate::Over,
             }
             match connection.then {
                 Then::Next => {}
@@ -86,7 +94,7 @@ impl Loop {
         let mut inbox = std::mem::take(&mut self.inbox);
         let fate = self.take_into(connection, &mut inbox);
         self.inbox = inbox;
-        fate
+        if connection.http2.is_some() { Some(self.serve_http2(connection)) } else { fate }
     }
 
     fn take_into(&mut self, connection: &mut Connection, inbox: &mut [u8]) -> Option<Fate> {
@@ -100,7 +108,8 @@ impl Loop {
                 Ok(0) => return Some(Fate::Over),
                 Ok(read) => {
                     // Less than there was room for: all that there was, unless the peer's end is behind it.
-                    connection.readable = filled + read == inbox.len() || connection.ended;
+                    connection.readable =
+                        filled + read == inbox.len() || connection.ended || connection.transport.has_more();
                     filled += read;
                     self.counters.received_bytes.add(u64::try_from(read).unwrap_or(0));
                 }
@@ -112,11 +121,19 @@ impl Loop {
                 Err(_) => return Some(Fate::Over),
             }
         }
+        if connection.transport.is_http2() {
+            keep(&mut connection.unread, &inbox[..filled]);
+            connection.http2 = Some(Box::new(Http2::new(self.clock.ms())));
+            return None;
+        }
         let (taken, input) = self.answer_all(connection, &inbox[..filled]);
         keep(&mut connection.unread, &inbox[taken..filled]);
         connection.incomplete = matches!(input, Input::More);
         match input {
-            Input::Foreign => return Some(self.give(connection)),
+            Input::Http2 => {
+                connection.http2 = Some(Box::new(Http2::new(self.clock.ms())));
+                return None;
+            }
             Input::Settling => {
                 let sent = self.send_out(connection);
                 return Some(sent.unwrap_or(Fate::Waits(Waits::Settling)));
@@ -166,9 +183,9 @@ impl Loop {
             if rest.is_empty() {
                 return (at, Input::More);
             }
-            if self.handover.is_some() && !connection.served {
+            if !connection.served {
                 match preface(rest) {
-                    Preface::Whole => return (at, Input::Foreign),
+                    Preface::Whole => return (at, Input::Http2),
                     Preface::Begun => return (at, Input::More),
                     Preface::Other => {}
                 }
@@ -256,10 +273,10 @@ impl Loop {
     }
 
     /// Sends of what is left. None when nothing is left.
-    fn send_on(&mut self, connection: &mut Connection) -> Option<Fate> {
+    pub(super) fn send_on(&mut self, connection: &mut Connection) -> Option<Fate> {
         let outgoing = connection.outgoing.as_mut()?;
         let before = outgoing.taken;
-        let sent = outgoing.send(&connection.transport, &mut self.scratch, self.clock.file_time());
+        let sent = outgoing.send(&mut connection.transport, &mut self.scratch, self.clock.file_time());
         if outgoing.taken > before {
             outgoing.progress_ms = self.clock.ms();
             self.counters.sent_bytes.add(outgoing.taken - before);
@@ -312,25 +329,6 @@ impl Loop {
             }
         }
     }
-
-    fn give(&mut self, connection: &mut Connection) -> Fate {
-        let _sent = self.send_out(connection);
-        Fate::Given
-    }
-
-    /// Gives a connection away whole.
-    pub(super) fn hand_over(&mut self, connection: Connection) {
-        let Some(handover) = &self.handover else { return };
-        let Transport::Plain(socket) = connection.transport;
-        // What is given away is no longer this loop's to wait for.
-        let _gone = rustix::event::epoll::delete(&self.epoll, &socket);
-        handover.take(Handed {
-            socket,
-            read: connection.unread,
-            peer: connection.peer,
-            place: Place { _permit: connection.permit },
-        });
-    }
 }
 
 /// Reads and answers of a connection before it is the others' turn.
@@ -345,7 +343,9 @@ fn has_body(head: &Head<'_>) -> bool {
 }
 
 fn waits_for(connection: &Connection) -> Waits {
-    if connection.held.is_some() {
+    if connection.transport.is_handshaking() {
+        Waits::Handshake
+    } else if connection.held.is_some() {
         Waits::Body
     } else if connection.unread.is_empty() {
         Waits::Idle

@@ -1,9 +1,11 @@
-//! How bytes reach the peer. One kind today; TLS joins as another, without touching what calls this.
+//! How bytes reach the peer: as they are, or under TLS.
 //!
 //! Absent: waiting. Every call does what it can at once.
 
 use std::io::IoSlice;
 
+use super::tls::Tls;
+use crate::http1::Scheme;
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
@@ -13,6 +15,8 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 pub(crate) enum Transport {
     /// Nothing.
     Plain(OwnedFd),
+    /// TLS.
+    Tls(Box<Tls>),
 }
 
 /// Whether the kernel may wait for more before it sends.
@@ -25,29 +29,88 @@ pub(crate) enum Follows {
 }
 
 impl Transport {
+    /// The scheme of what is asked here.
+    pub(crate) const fn scheme(&self) -> Scheme {
+        match self {
+            Self::Plain(_) => Scheme::Http,
+            Self::Tls(_) => Scheme::Https,
+        }
+    }
+
+    /// Whether both sides agreed on HTTP/2 before the first byte of it.
+    pub(crate) fn is_http2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.is_http2(),
+        }
+    }
+
+    /// Whether nothing but a handshake was exchanged yet.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.is_handshaking(),
+        }
+    }
+
+    /// Whether the kernel can send files by itself.
+    pub(crate) const fn sends_files(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(_) => false,
+        }
+    }
+
+    /// Whether a read that took less than there was room for may be followed by another.
+    pub(crate) const fn has_more(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.has_more(),
+        }
+    }
+
+    /// Sends what was taken and is not with the kernel yet; [`Errno::AGAIN`] when it has no room for all of it.
+    pub(crate) fn flush(&mut self) -> Result<(), Errno> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(tls) => tls.flush(),
+        }
+    }
+
+    /// The last act before the socket is closed.
+    pub(crate) fn part(&mut self) {
+        match self {
+            Self::Plain(_) => {}
+            Self::Tls(tls) => tls.close(),
+        }
+    }
+
     /// The descriptor to watch.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         match self {
             Self::Plain(socket) => socket.as_fd(),
+            Self::Tls(tls) => tls.socket.as_fd(),
         }
     }
 
     /// Reads; 0 is the end of what the peer sends.
-    pub(crate) fn receive(&self, into: &mut [u8]) -> Result<usize, Errno> {
+    pub(crate) fn receive(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
         match self {
             Self::Plain(socket) => rustix::net::recv(socket, into, RecvFlags::empty()).map(|(read, _)| read),
+            Self::Tls(tls) => tls.receive(into),
         }
     }
 
     /// Writes as much as there is room for.
-    pub(crate) fn send(&self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
+    pub(crate) fn send(&mut self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
         match self {
             Self::Plain(socket) => rustix::net::send(socket, bytes, flags(follows)),
+            Self::Tls(tls) => tls.send(bytes),
         }
     }
 
     /// Writes one behind the other as much as there is room for.
-    pub(crate) fn send_both(&self, first: &[u8], second: &[u8]) -> Result<usize, Errno> {
+    pub(crate) fn send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Plain(socket) => rustix::net::sendmsg(
                 socket,
@@ -55,6 +118,8 @@ impl Transport {
                 &mut SendAncillaryBuffer::default(),
                 flags(Follows::Nothing),
             ),
+            Self::Tls(tls) if first.is_empty() => tls.send(second),
+            Self::Tls(tls) => tls.send(first),
         }
     }
 
@@ -62,15 +127,18 @@ impl Transport {
     pub(crate) fn send_file(&self, file: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize, Errno> {
         match self {
             Self::Plain(socket) => rustix::fs::sendfile(socket, file, Some(&mut { offset }), count),
+            Self::Tls(_) => Err(Errno::OPNOTSUPP),
         }
     }
 
     /// Tells the peer that nothing more comes.
-    pub(crate) fn finish(&self) {
+    pub(crate) fn finish(&mut self) {
         match self {
-            // A peer that is gone does not need to be told.
-            Self::Plain(socket) => drop(rustix::net::shutdown(socket, Shutdown::Write)),
+            Self::Plain(_) => {}
+            Self::Tls(tls) => tls.close(),
         }
+        // A peer that is gone does not need to be told.
+        let _told = rustix::net::shutdown(self.socket(), Shutdown::Write);
     }
 }
 

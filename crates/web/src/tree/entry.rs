@@ -109,6 +109,14 @@ impl OpenFile {
 }
 
 impl Entry {
+    /// Keeps an answer that was made up, if there is room.
+    pub(crate) fn remember(&self, answer: Answer) {
+        let mut answers = self.answers.borrow_mut();
+        if answers.len() < limits::ANSWERS_PER_NAME_MAX {
+            answers.push(answer);
+        }
+    }
+
     /// For the plan.
     pub(crate) fn found(&self) -> Found<'_> {
         match &self.thing {

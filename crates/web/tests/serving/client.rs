@@ -57,7 +57,7 @@ impl Served {
 pub(crate) fn tcp(running: &Running) -> SocketAddr {
     let is_tcp = |address: &Address| match address {
         Address::Tcp(address) => Some(*address),
-        Address::Unix(_) => None,
+        Address::Tls(_) | Address::Unix(_) => None,
     };
     running.addresses().iter().find_map(is_tcp).unwrap()
 }

@@ -3,8 +3,11 @@
 
 mod client;
 mod files;
+mod floods;
+mod http2;
 mod limits;
 mod log;
 mod protocol;
 mod racing;
 mod stopping;
+mod tls;

@@ -103,7 +103,7 @@ fn contents(file: &Path) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Configuration, what).advise(format!("chmod 600 {shown}")));
     }
     let mut text = String::new();
-    open.by_ref().take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
+    std::io::Read::by_ref(&mut open).take(FILE_BYTES_MAX).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }
 
