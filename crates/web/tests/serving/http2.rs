@@ -97,6 +97,9 @@ fn a_hundred_requests_at_once_are_answered_each_with_its_own() {
     });
 }
 
+/// Method, target, fields.
+type Line<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn every_answer_is_that_of_http1() {
     let served = Served::new();
@@ -107,8 +110,7 @@ fn every_answer_is_that_of_http1() {
     std::fs::create_dir(served.path("folder")).unwrap();
     served.write(".hidden", "secret");
     let tag = served.fetch("/page.html").field("ETag").unwrap().to_owned();
-    type Request<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)]);
-    let requests: &[Request<'_>] = &[
+    let requests: &[Line<'_>] = &[
         ("GET", "/page.html", &[]),
         ("HEAD", "/page.html", &[]),
         ("HEAD", "/large.bin", &[]),
