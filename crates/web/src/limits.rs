@@ -68,6 +68,10 @@ pub(crate) const INOTIFY_BUFFER_BYTES: usize = 64 * 1024;
 /// Age in milliseconds from which an entry is compared with the disk, where events cannot be had.
 pub(crate) const UNWATCHED_AGE_MS_MAX: u64 = 50;
 
+/// The same where events are had: some changes make none (through a name made later in a folder that is not watched, by
+/// memory map, by a mount).
+pub(crate) const WATCHED_AGE_MS_MAX: u64 = 200;
+
 /// A file that was changed less than so many milliseconds ago may still be in the middle of being written.
 pub(crate) const SETTLE_MS: u64 = 20;
 
@@ -83,15 +87,8 @@ pub(crate) const SETTLE_WAITS_MAX: u8 = 40;
 /// Tries at a file that changes while it is read.
 pub(crate) const READ_TRIES_MAX: u32 = 8;
 
-/// A file untouched for so many milliseconds is sent by the kernel from its pages; a younger one is copied first, for
-/// pages that are on their way to the peer would show later writes.
-pub(crate) const SENDFILE_AGE_MS_MIN: u64 = 2_000;
-
-/// Last bytes of a file that are sent only when the file is still the same.
-pub(crate) const TAIL_BYTES: u64 = 16 * 1024;
-
 /// Bytes of a file that a connection sends before the others have their turn.
-pub(crate) const TURN_BYTES_MAX: u64 = 1024 * 1024;
+pub(crate) const TURN_BYTES_MAX: u64 = 256 * 1024;
 
 /// Bytes of a file that are copied at once.
 pub(crate) const COPY_BYTES: usize = 32 * 1024;

@@ -12,8 +12,11 @@ use super::part::Note;
 pub(super) enum Continuation {
     /// The file from its beginning: it has changed, or the server does not know ranges.
     Whole,
-    /// What is missing.
-    Rest,
+    /// What is missing, up to this many bytes of the whole.
+    Rest {
+        /// Bytes of the whole.
+        end: u64,
+    },
     /// Nothing is missing.
     Nothing,
     /// It does not fit the part.
@@ -33,8 +36,9 @@ pub(super) fn continuation(answer: &Answer, length: u64, note: &Note) -> Continu
     match answer.status {
         StatusCode::PARTIAL_CONTENT => match range {
             Some(ContentRange { first: Some(first), last: Some(last), total })
+                // Where nobody tells how long the whole is, a server may have sent less than the rest.
                 if first == length
-                    && total.is_none_or(|total| last + 1 == total)
+                    && total.or(note.length) == Some(last + 1)
                     && answer
                         .body
                         .size_hint()
@@ -42,7 +46,7 @@ pub(super) fn continuation(answer: &Answer, length: u64, note: &Note) -> Continu
                         .is_none_or(|rest| first.checked_add(rest) == Some(last + 1))
                     && note.agrees(&answer.fields, total) =>
             {
-                Continuation::Rest
+                Continuation::Rest { end: last + 1 }
             }
             Some(_) | None => Continuation::Other,
         },

@@ -102,10 +102,10 @@ impl Errand<'_> {
         let answer = self.ask(&going_on(length, &note)).await?;
         match continuation(&answer, length, &note) {
             Continuation::Whole => self.receive(answer, part).await,
-            Continuation::Rest => {
+            Continuation::Rest { end } => {
                 self.dialogue.note(&format!("going on behind byte {length}"));
                 let part = part.take().expect("only a part is gone on with");
-                self.append(answer, part, length).await
+                self.append(answer, part, length, end).await
             }
             Continuation::Nothing => {
                 let mut part = part.take().expect("only a part is gone on with");
@@ -168,14 +168,21 @@ impl Errand<'_> {
             (Some(part::Target::File(_)) | None, _) => self.output(),
         };
         let sink = Sink::new(taker, Sha256::new(), 0, self.wish.bytes_max);
-        self.pour(answer, sink).await
+        self.pour(answer, sink, None).await
     }
 
     /// Takes an answer that is the rest of a part.
-    async fn append(&mut self, answer: Answer, mut part: Part, length: u64) -> Result<Fetched, GetError> {
+    async fn append(
+        &mut self,
+        answer: Answer,
+        mut part: Part,
+        length: u64,
+        end: u64,
+    ) -> Result<Fetched, GetError> {
         self.show_head(&answer)?;
         let hash = part.go_on()?;
-        self.pour(answer, Sink::new(Taker::Part(part), hash, length, self.wish.bytes_max)).await
+        let sink = Sink::new(Taker::Part(part), hash, length, self.wish.bytes_max);
+        self.pour(answer, sink, Some(end)).await
     }
 
     fn output(&self) -> Taker {
@@ -196,7 +203,7 @@ impl Errand<'_> {
         }
         let sink = Sink::new(self.output(), Sha256::new(), 0, self.wish.bytes_max);
         let shown = match self.show_head(&answer) {
-            Ok(()) => self.pour(answer, sink).await.err(),
+            Ok(()) => self.pour(answer, sink, None).await.err(),
             Err(failed) => Some(failed),
         };
         shown.unwrap_or(error)
@@ -216,8 +223,14 @@ impl Errand<'_> {
         print(text.as_bytes()).map(|_left| ())
     }
 
-    /// Brings the body to the sink, on a thread that may wait for disks and readers.
-    async fn pour(&mut self, mut answer: Answer, mut sink: Sink) -> Result<Fetched, GetError> {
+    /// Brings the body to the sink, on a thread that may wait for disks and readers. `end` is how long the whole is, where
+    /// the answer has told it apart from its framing.
+    async fn pour(
+        &mut self,
+        mut answer: Answer,
+        mut sink: Sink,
+        end: Option<u64>,
+    ) -> Result<Fetched, GetError> {
         let expected = answer.body.size_hint().exact();
         let coding = match self.wish.compression {
             // The head alone may name the coding of a body that was not asked for.
@@ -241,6 +254,9 @@ impl Errand<'_> {
         // Of both failures the network's explains the decoder's; where the sink failed, it ended the network's work.
         poured?;
         taken?;
+        if end.is_some_and(|end| end != sink.written()) {
+            return Err(contradiction(&answer, "another range than its Content-Range names"));
+        }
         self.done(answer, sink)
     }
 

@@ -74,6 +74,7 @@ fn an_answer_that_does_not_fit_the_part_is_never_mixed_with_it() {
         ("206 Partial Content", "Content-Range: bytes 5-9/11\r\n", "56789"),
         ("206 Partial Content", "Content-Range: bytes 5-8/10\r\n", "5678"),
         ("206 Partial Content", "Content-Range: bytes 5-9/10\r\n", "5678"),
+        ("206 Partial Content", "Content-Range: bytes 5-7/*\r\n", "567"),
         ("206 Partial Content", "", "56789"),
         ("416 Range Not Satisfiable", "Content-Range: bytes */4\r\n", ""),
         ("416 Range Not Satisfiable", "ETag: \"v2\"\r\nContent-Range: bytes */5\r\n", ""),
@@ -86,6 +87,19 @@ fn an_answer_that_does_not_fit_the_part_is_never_mixed_with_it() {
         assert_eq!(ran.code, 0, "{fields}: {}", ran.stderr);
         assert_eq!(kept(&house, "x").unwrap(), "anew", "{status} {fields}");
         assert_eq!(server.asked()[2].field("range"), None);
+    }
+}
+
+#[test]
+fn a_rest_that_is_not_as_long_as_it_says_is_not_put_in_place() {
+    for chunk in ["3\r\n567\r\n", "6\r\n56789X\r\n"] {
+        let rest = format!(
+            "HTTP/1.1 206 Partial Content\r\n{TAG}Content-Range: bytes 5-9/10\r\nTransfer-Encoding: chunked\r\n\r\n\
+             {chunk}0\r\n\r\n"
+        );
+        let (house, _server, ran) = in_two_runs(&rest);
+        assert_eq!(ran.code, 76, "{}", ran.stderr);
+        assert_eq!(kept(&house, "x"), None);
     }
 }
 

@@ -1,10 +1,8 @@
 //! Answers on their way: what the kernel has not taken yet.
 //!
-//! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: the tail of an
-//! open file is read and held back until the file is seen to be unchanged behind it. A file touched lately is copied before
-//! it is sent. The kernel sends the others from its own pages; who overwrites such a file in place, in the instant between
-//! that look and the moment the network has taken its last pages, can still reach bytes on their way. Replace files by
-//! renaming, as every deployment tool does, and there is no such instant.
+//! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: a piece of an
+//! open file is copied, and held back until the file is seen to be unchanged behind it. The kernel could send a file from its
+//! own pages (sendfile), but such pages are those of whoever overwrites the file in place until a slow peer has taken them.
 //!
 //! *Absent:* what is sent.
 
@@ -12,13 +10,12 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
 
-use rustix::fd::AsFd as _;
 use rustix::io::Errno;
 
 use super::transport::{Follows, Transport};
 use crate::access_log::Kept;
 use crate::limits;
-use crate::tree::{FileTime, OpenFile};
+use crate::tree::OpenFile;
 
 /// What is still to be sent, in order: `bytes`, then the pieces.
 #[derive(Debug, Default)]
@@ -78,11 +75,11 @@ pub(crate) enum Sent {
 
 impl Outgoing {
     /// Sends as much as there is room for, within the turn of a connection. `scratch` is for copies.
-    pub(crate) fn send(&mut self, transport: &mut Transport, scratch: &mut [u8], now: FileTime) -> Sent {
+    pub(crate) fn send(&mut self, transport: &mut Transport, scratch: &mut [u8]) -> Sent {
         let mut budget = limits::TURN_BYTES_MAX;
         loop {
             let before = self.taken;
-            if let Err(stop) = self.step(transport, scratch, now, budget) {
+            if let Err(stop) = self.step(transport, scratch) {
                 return stop;
             }
             if self.is_done() {
@@ -114,13 +111,7 @@ impl Outgoing {
         self.sent == self.bytes.len() && self.pieces.is_empty()
     }
 
-    fn step(
-        &mut self,
-        transport: &mut Transport,
-        scratch: &mut [u8],
-        now: FileTime,
-        budget: u64,
-    ) -> Result<(), Sent> {
+    fn step(&mut self, transport: &mut Transport, scratch: &mut [u8]) -> Result<(), Sent> {
         let left = &self.bytes[self.sent..];
         match self.pieces.front_mut() {
             Some(Piece::Memory(memory, range)) => {
@@ -144,34 +135,16 @@ impl Outgoing {
                 self.sent = 0;
                 self.pieces.pop_front();
             }
-            Some(Piece::File(..)) => self.file(transport, scratch, now, budget)?,
+            Some(Piece::File(..)) => self.file(transport, scratch)?,
             None => {}
         }
         Ok(())
     }
 
     /// Sends of the open file in front. Nothing is left in `bytes`.
-    fn file(
-        &mut self,
-        transport: &mut Transport,
-        scratch: &mut [u8],
-        now: FileTime,
-        budget: u64,
-    ) -> Result<(), Sent> {
+    fn file(&mut self, transport: &mut Transport, scratch: &mut [u8]) -> Result<(), Sent> {
         let Some(Piece::File(file, range)) = self.pieces.front_mut() else { return Ok(()) };
         let left = range.end - range.start;
-        let tail = left.min(limits::TAIL_BYTES);
-        let by_kernel = (left - tail).min(budget);
-        if by_kernel > 0 && transport.sends_files() && file.is_settled(now) {
-            let taken =
-                transport.send_file(file.file.as_fd(), range.start, len(by_kernel)).map_err(refused)?;
-            if taken == 0 {
-                return Err(Sent::Changed);
-            }
-            range.start += u64::try_from(taken).unwrap_or(by_kernel);
-            self.count(taken);
-            return Ok(());
-        }
         let wanted = len(left).min(scratch.len());
         let copy = &mut scratch[..wanted];
         read_at(file, copy, range.start)?;

@@ -276,7 +276,7 @@ impl Loop {
     pub(super) fn send_on(&mut self, connection: &mut Connection) -> Option<Fate> {
         let outgoing = connection.outgoing.as_mut()?;
         let before = outgoing.taken;
-        let sent = outgoing.send(&mut connection.transport, &mut self.scratch, self.clock.file_time());
+        let sent = outgoing.send(&mut connection.transport, &mut self.scratch);
         if outgoing.taken > before {
             outgoing.progress_ms = self.clock.ms();
             self.counters.sent_bytes.add(outgoing.taken - before);

@@ -53,14 +53,6 @@ impl Transport {
         }
     }
 
-    /// Whether the kernel can send files by itself.
-    pub(crate) const fn sends_files(&self) -> bool {
-        match self {
-            Self::Plain(_) => true,
-            Self::Tls(_) => false,
-        }
-    }
-
     /// Whether a read that took less than there was room for may be followed by another.
     pub(crate) const fn has_more(&self) -> bool {
         match self {
@@ -120,14 +112,6 @@ impl Transport {
             ),
             Self::Tls(tls) if first.is_empty() => tls.send(second),
             Self::Tls(tls) => tls.send(first),
-        }
-    }
-
-    /// Lets the kernel send up to `count` bytes of `file` from `offset` on.
-    pub(crate) fn send_file(&self, file: BorrowedFd<'_>, offset: u64, count: usize) -> Result<usize, Errno> {
-        match self {
-            Self::Plain(socket) => rustix::fs::sendfile(socket, file, Some(&mut { offset }), count),
-            Self::Tls(_) => Err(Errno::OPNOTSUPP),
         }
     }
 

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
+use super::Now;
 use super::root::Root;
 use super::stamp::Stamp;
 use super::watch::{Coverage, Stale};
-use super::{FileTime, Now};
 use crate::accept::Coding;
 use crate::compress::Source;
 use crate::event_loop::Answer;
@@ -29,7 +29,7 @@ pub(crate) struct Entry {
     pub(crate) compression: Cell<Compression>,
     pub(super) stale: Stale,
     pub(super) coverage: Coverage,
-    /// What stood at each path that was looked at; empty where events tell everything.
+    /// What stood at each path that was looked at; without what is absent beside it, where an event would tell of that.
     pub(super) seen: Vec<(Box<[u8]>, Option<Stamp>)>,
     pub(super) checked: Cell<(u64, u64)>,
 }
@@ -99,12 +99,6 @@ impl OpenFile {
             let now = Stamp::new(&stat);
             now == self.stamp || (now.links != self.stamp.links && now.same_bytes(&self.stamp))
         })
-    }
-
-    /// Whether nobody has touched it for a while.
-    pub(crate) fn is_settled(&self, now: FileTime) -> bool {
-        let age_ns = self.stamp.changed.nanoseconds_until(now);
-        age_ns > i128::from(limits::SENDFILE_AGE_MS_MIN) * 1_000_000
     }
 }
 
@@ -178,7 +172,7 @@ impl Entry {
         }
         let (ms, turn) = self.checked.get();
         let is_recent = match self.coverage {
-            Coverage::Watched => return true,
+            Coverage::Watched => now.ms.saturating_sub(ms) < limits::WATCHED_AGE_MS_MAX,
             Coverage::Linked => turn == now.turn,
             Coverage::Unwatched => now.ms.saturating_sub(ms) < limits::UNWATCHED_AGE_MS_MAX,
         };

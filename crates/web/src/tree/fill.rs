@@ -73,8 +73,8 @@ type Contents = Vec<(Coding, Content)>;
 impl Look<'_> {
     fn finish(mut self, path: &Path<'_>) -> Result<Entry, Trouble> {
         let (thing, contents) = self.thing(path)?;
-        if self.coverage == Coverage::Watched {
-            self.seen = Vec::new();
+        if self.coverage == Coverage::Watched && !matches!(thing, Thing::Missing) {
+            self.seen.retain(|(_, stamp)| stamp.is_some());
         }
         let compression = if is_fit(&thing) { Compression::Wanted } else { Compression::Unfit };
         Ok(Entry {
@@ -167,19 +167,13 @@ impl Look<'_> {
         if stamp.len > limits::CACHED_FILE_BYTES_MAX {
             return Ok((Content::Open(Rc::new(OpenFile { file, stamp })), stamp));
         }
-        let mut before = stamp;
-        for _ in 0..limits::READ_TRIES_MAX {
-            let bytes = read_whole(&file, before.len).map_err(trouble)?;
-            let after = Stamp::new(&rustix::fs::fstat(&file).map_err(trouble)?);
-            if let Some(bytes) = bytes.filter(|_| after == before) {
-                return Ok((Content::Memory(bytes), before));
-            }
-            before = after;
-            if before.len > limits::CACHED_FILE_BYTES_MAX {
-                return Ok((Content::Open(Rc::new(OpenFile { file, stamp: before })), before));
-            }
+        let bytes = read_whole(&file, stamp.len).map_err(trouble)?;
+        let after = Stamp::new(&rustix::fs::fstat(&file).map_err(trouble)?);
+        match bytes {
+            Some(bytes) if after == stamp => Ok((Content::Memory(bytes), stamp)),
+            // Somebody is writing: to read again at once would be to read a half of that.
+            Some(_) | None => Err(Trouble::Unsettled),
         }
-        Err(Trouble::Unsettled)
     }
 }
 

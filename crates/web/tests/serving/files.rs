@@ -184,6 +184,28 @@ fn links_and_index_files_and_sidecars_are_followed_too() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "looks again and again for a state, and gives up after a while"
+)]
+fn a_name_that_is_made_later_hides_no_change() {
+    let outside = tempfile::tempdir().unwrap();
+    let served = Served::new();
+    for twin in [served.path("twin.txt"), outside.path().join("twin.txt")] {
+        served.write("a.txt", "one");
+        let mut client = served.connect();
+        assert_eq!(client.fetch("/a.txt").body, b"one");
+        std::fs::hard_link(served.path("a.txt"), &twin).unwrap();
+        std::fs::write(&twin, "two").unwrap();
+        let started = std::time::Instant::now();
+        while client.fetch("/a.txt").body != b"two" {
+            assert!(started.elapsed() < std::time::Duration::from_secs(10), "never: {}", twin.display());
+        }
+        std::fs::remove_file(&twin).unwrap();
+    }
+}
+
+#[test]
 fn a_reload_follows_the_link_to_the_root_anew() {
     let folder = tempfile::tempdir().unwrap();
     for release in ["one", "two"] {
