@@ -51,6 +51,11 @@ pub const NEEDS: &[Need] = &[
         used_by: "the clients in examples/python",
     },
     Need {
+        package: "python3-aiosmtpd",
+        provides: Provides::PythonModule("aiosmtpd"),
+        used_by: "mail sent to a server of others, and read back by Python's email package",
+    },
+    Need {
         package: "tmux",
         provides: Provides::Program("tmux"),
         used_by: "tests of the menu on a real terminal",

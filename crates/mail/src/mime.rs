@@ -1,0 +1,193 @@
+//! What a message is made of becomes the bytes that go over the wire (RFC 5322, RFC 2045 to 2047, RFC 2231, RFC 2387).
+//!
+//! ```text
+//!   multipart/mixed
+//!     multipart/related                      each level only where it has more than one part
+//!       multipart/alternative
+//!         text/plain, text/html
+//!       inline files                         shown where the HTML says cid:NAME
+//!     attached files
+//! ```
+//!
+//! *Promises* that every line ends with CRLF and has at most 998 bytes, that there is no bare CR or LF and no NUL, that files arrive byte for
+//! byte and are read piece by piece however large they are, that no value can begin a header field. *Absent:* blind copies: a draft has no
+//! place for them, so they cannot reach the wire. Signatures, other character sets than UTF-8, random numbers and clocks.
+
+mod encoding;
+mod file;
+mod header;
+mod parts;
+mod text;
+
+use std::collections::VecDeque;
+
+use crate::MailError;
+use crate::address::Mailbox;
+use crate::limits::{ATTACHMENTS_MAX, SUBJECT_BYTES_MAX, TEXT_BYTES_MAX};
+pub use file::Attachment;
+use file::FileReader;
+use header::Fields;
+
+/// What a message is made of.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Who it is from.
+    pub from: Mailbox,
+    /// Whom it is to.
+    pub to: Vec<Mailbox>,
+    /// Who gets a copy that everybody sees.
+    pub cc: Vec<Mailbox>,
+    /// What it is about.
+    pub subject: String,
+    /// The text. Lines end with LF or CRLF.
+    pub text: Option<String>,
+    /// The same as HTML; `cid:NAME` in it shows the inline file of that name.
+    pub html: Option<String>,
+    /// Files that the HTML shows.
+    pub inline: Vec<Attachment>,
+    /// Files to be kept.
+    pub attachments: Vec<Attachment>,
+}
+
+/// What makes a message this one.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// When it was written, with the writer's offset from UTC.
+    pub date: jiff::Zoned,
+    /// Fresh bytes from the kernel.
+    pub random: [u8; 16],
+}
+
+/// A message ready to be sent, once.
+#[derive(Debug)]
+pub struct Message {
+    id: String,
+    bytes: u64,
+    pieces: VecDeque<Piece>,
+    open: Option<FileReader>,
+}
+
+/// A part of it.
+#[derive(Debug, Clone)]
+enum Piece {
+    Bytes(Vec<u8>),
+    File(Attachment),
+}
+
+/// Whether there is more of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum More {
+    /// There is.
+    Follows,
+    /// That was all.
+    Ended,
+}
+
+impl Draft {
+    /// The message of this draft.
+    ///
+    /// # Errors
+    /// When something is over its bound, the subject has control characters, or an inline file has no HTML that could show it.
+    pub fn compose(&self, stamp: &Stamp) -> Result<Message, MailError> {
+        self.check()?;
+        let random: String = stamp.random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("<{random}@{}>", self.from.address().domain());
+        let mut fields = Fields::default();
+        let date = jiff::fmt::rfc2822::to_string(&stamp.date).map_err(|_| MailError::Field {
+            field: "date",
+            why: "the year is beyond 9999; set the clock of this machine",
+        })?;
+        fields.plain("Date", &date);
+        fields.mailboxes("From", std::slice::from_ref(&self.from));
+        fields.mailboxes("To", &self.to);
+        fields.mailboxes("Cc", &self.cc);
+        fields.text("Subject", &self.subject);
+        fields.plain("Message-ID", &id);
+        fields.plain("MIME-Version", "1.0");
+        let pieces = parts::assemble(self, fields, &random);
+        let bytes = pieces.iter().map(Piece::bytes).sum();
+        Ok(Message { id, bytes, pieces, open: None })
+    }
+
+    fn check(&self) -> Result<(), MailError> {
+        if self.subject.chars().any(char::is_control) {
+            return Err(MailError::Field {
+                field: "subject",
+                why: "it has a line break or another control character; write it in one line",
+            });
+        }
+        if self.subject.len() > SUBJECT_BYTES_MAX {
+            return Err(too_much(
+                "the subject has",
+                format!("more than {SUBJECT_BYTES_MAX} bytes"),
+                "shorten it",
+            ));
+        }
+        for text in [&self.text, &self.html].into_iter().flatten() {
+            if text.len() > TEXT_BYTES_MAX {
+                let bound = format!("more than {} MiB", TEXT_BYTES_MAX >> 20);
+                return Err(too_much("the text has", bound, "send it as an attachment"));
+            }
+        }
+        if self.inline.len() + self.attachments.len() > ATTACHMENTS_MAX {
+            let bound = format!("more than {ATTACHMENTS_MAX} files");
+            return Err(too_much("the message has", bound, "put them into an archive"));
+        }
+        if !self.inline.is_empty() && self.html.is_none() {
+            return Err(MailError::Field {
+                field: "inline file",
+                why: "only HTML can show it; add --html with cid:NAME where it belongs, or attach the file",
+            });
+        }
+        Ok(())
+    }
+}
+
+fn too_much(what: &'static str, bound: String, advice: &'static str) -> MailError {
+    MailError::Bound { what, bound, advice }
+}
+
+impl Message {
+    /// Its Message-ID, angle brackets included.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its length in bytes, CRLF line ends, dots not stuffed. Known before a file is read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Appends the next piece to `out`: at most a header with a text, or a chunk of a file.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or is not as long any more as it was when the message was composed.
+    pub fn read(&mut self, out: &mut Vec<u8>) -> Result<More, MailError> {
+        if let Some(file) = &mut self.open {
+            if file.read(out)? == More::Ended {
+                self.open = None;
+            }
+        } else {
+            match self.pieces.pop_front() {
+                Some(Piece::Bytes(bytes)) => out.extend_from_slice(&bytes),
+                Some(Piece::File(attachment)) => self.open = Some(FileReader::open(&attachment)?),
+                None => {}
+            }
+        }
+        Ok(if self.open.is_none() && self.pieces.is_empty() { More::Ended } else { More::Follows })
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File(attachment) => encoding::base64_bytes(attachment.bytes()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

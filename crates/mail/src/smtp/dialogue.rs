@@ -1,0 +1,209 @@
+//! What each answer means where it comes, up to the login; and the ways out.
+
+use super::report::{Cause, Fate};
+use super::{AfterHandshake, Extensions, Security, Smtp, Step};
+use crate::auth::Channel;
+use crate::limits::{COMMAND_MS_MAX, QUIT_MS_MAX};
+use crate::reply::Reply;
+
+/// The code with which a server ends the dialogue at any moment (RFC 5321 section 3.8).
+const SHUTTING_DOWN: u16 = 421;
+
+impl Smtp {
+    pub(super) fn read_replies(&mut self, now_ms: u64) {
+        while !matches!(self.step, Step::Over | Step::Handshake(_)) {
+            match self.reader.next_reply() {
+                Ok(Some(reply)) => self.on_reply(now_ms, &reply),
+                Ok(None) => break,
+                Err(error) => return self.handle_trouble(Cause::Malformed(error)),
+            }
+        }
+        let unasked = match self.step {
+            // Of what was pipelined a part may be answered already.
+            Step::Envelope => !self.extensions.pipelining && !self.flushed,
+            Step::Body => true,
+            Step::Connecting
+            | Step::Handshake(_)
+            | Step::Greeting
+            | Step::Ehlo
+            | Step::Helo
+            | Step::StartTls
+            | Step::Auth { .. }
+            | Step::Cancelled(_)
+            | Step::Data
+            | Step::Final
+            | Step::Quit
+            | Step::Over => !self.flushed,
+        };
+        self.early |= unasked && self.reader.has_more();
+    }
+
+    fn on_reply(&mut self, now_ms: u64, reply: &Reply) {
+        self.show(reply);
+        if matches!(self.step, Step::Quit) {
+            return self.close();
+        }
+        if reply.code == SHUTTING_DOWN {
+            return self.refuse_and_close(reply);
+        }
+        let early = std::mem::take(&mut self.early) || !self.flushed;
+        match std::mem::replace(&mut self.step, Step::Over) {
+            Step::Envelope => {
+                self.step = Step::Envelope;
+                if early && !self.extensions.pipelining {
+                    self.fail(Cause::TooEarly);
+                } else {
+                    self.on_envelope(now_ms, reply);
+                }
+            }
+            Step::Body => {
+                self.step = Step::Body;
+                self.on_body(reply);
+            }
+            // Said before the message was out: a no is a no, a yes is about nothing.
+            Step::Final if early && reply.is_negative() => {
+                self.step = Step::Final;
+                self.refuse_and_close(reply);
+            }
+            step if early => {
+                self.step = step;
+                self.fail(Cause::TooEarly);
+            }
+            Step::Auth { exchange, rounds } => self.on_auth(now_ms, exchange, rounds, reply),
+            Step::Cancelled(cause) => {
+                self.step = Step::Cancelled(cause.clone());
+                self.give_up(now_ms, cause);
+            }
+            step @ (Step::Connecting
+            | Step::Handshake(_)
+            | Step::Greeting
+            | Step::Ehlo
+            | Step::Helo
+            | Step::StartTls
+            | Step::Data
+            | Step::Final
+            | Step::Quit
+            | Step::Over) => {
+                self.step = step;
+                self.on_answer(now_ms, reply);
+            }
+        }
+    }
+
+    /// Answers to steps that carry nothing with them.
+    fn on_answer(&mut self, now_ms: u64, reply: &Reply) {
+        match self.step {
+            Step::Greeting => self.on_greeting(now_ms, reply),
+            Step::Ehlo => self.on_ehlo(now_ms, reply),
+            Step::Helo => self.on_helo(now_ms, reply),
+            Step::StartTls => self.on_starttls(now_ms, reply),
+            Step::Data => self.on_data(now_ms, reply),
+            Step::Final => self.on_final(now_ms, reply),
+            Step::Connecting
+            | Step::Handshake(_)
+            | Step::Auth { .. }
+            | Step::Cancelled(_)
+            | Step::Envelope
+            | Step::Body
+            | Step::Quit
+            | Step::Over => {}
+        }
+    }
+
+    fn on_greeting(&mut self, now_ms: u64, reply: &Reply) {
+        match reply.code {
+            220 => self.say_ehlo(now_ms),
+            _ if reply.is_negative() => self.refuse(now_ms, reply),
+            _ => self.fail(Cause::Unexpected(reply.said())),
+        }
+    }
+
+    pub(super) fn say_ehlo(&mut self, now_ms: u64) {
+        // What was said before TLS may have been said by anybody (RFC 3207 section 4.2).
+        self.extensions = Extensions::default();
+        let command = format!("EHLO {}", self.hello_name);
+        self.say(&command);
+        self.expect(now_ms, Step::Ehlo, COMMAND_MS_MAX);
+    }
+
+    fn on_ehlo(&mut self, now_ms: u64, reply: &Reply) {
+        match reply.code {
+            250 => {
+                self.extensions = Extensions::of(reply);
+                self.greeted(now_ms);
+            }
+            // A server from before 1995, or one that does not want this client.
+            500..=559 => {
+                let command = format!("HELO {}", self.hello_name);
+                self.say(&command);
+                self.expect(now_ms, Step::Helo, COMMAND_MS_MAX);
+            }
+            _ if reply.is_negative() => self.refuse(now_ms, reply),
+            _ => self.fail(Cause::Unexpected(reply.said())),
+        }
+    }
+
+    fn on_helo(&mut self, now_ms: u64, reply: &Reply) {
+        match reply.code {
+            250 => self.greeted(now_ms),
+            _ if reply.is_negative() => self.refuse(now_ms, reply),
+            _ => self.fail(Cause::Unexpected(reply.said())),
+        }
+    }
+
+    fn greeted(&mut self, now_ms: u64) {
+        match (self.options.security, &self.channel) {
+            (Security::StartTls, Channel::Clear) if self.extensions.starttls => {
+                self.say("STARTTLS");
+                self.expect(now_ms, Step::StartTls, COMMAND_MS_MAX);
+            }
+            (Security::StartTls, Channel::Clear) => {
+                self.step = Step::StartTls;
+                self.give_up(now_ms, Cause::NoStartTls);
+            }
+            (Security::StartTls, Channel::Tls { .. }) | (Security::Off | Security::Implicit, _) => {
+                self.say_auth_or_envelope(now_ms);
+            }
+        }
+    }
+
+    fn on_starttls(&mut self, now_ms: u64, reply: &Reply) {
+        match reply.code {
+            220 if self.reader.has_more() => self.fail(Cause::Injected),
+            220 => self.secure(now_ms, AfterHandshake::Ehlo),
+            _ if reply.is_negative() => self.refuse(now_ms, reply),
+            _ => self.fail(Cause::Unexpected(reply.said())),
+        }
+    }
+
+    /// The server said no to everybody whose fate is open.
+    pub(super) fn refuse(&mut self, now_ms: u64, reply: &Reply) {
+        self.record_refusal(reply);
+        self.say_quit(now_ms);
+    }
+
+    /// The same, of a server that listens no longer or is in the middle of a message.
+    pub(super) fn refuse_and_close(&mut self, reply: &Reply) {
+        self.record_refusal(reply);
+        self.close();
+    }
+
+    fn record_refusal(&mut self, reply: &Reply) {
+        let (phase, said) = (self.phase(), reply.said());
+        self.settle(&Fate::Refused { phase, said: said.clone() });
+        self.trouble = Some((phase, Cause::Said(said)));
+    }
+
+    /// This side does not want to go on, and says goodbye.
+    pub(super) fn give_up(&mut self, now_ms: u64, cause: Cause) {
+        let phase = self.phase();
+        self.settle(&Fate::NotSent { phase, cause: cause.clone() });
+        self.trouble = Some((phase, cause));
+        self.say_quit(now_ms);
+    }
+
+    pub(super) fn say_quit(&mut self, now_ms: u64) {
+        self.say("QUIT");
+        self.expect(now_ms, Step::Quit, QUIT_MS_MAX);
+    }
+}

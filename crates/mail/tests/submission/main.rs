@@ -1,0 +1,9 @@
+//! The machine and its driver against servers that behave, that do not, and that are real.
+
+mod cuts;
+mod real_server;
+mod rows;
+mod server;
+mod sockets;
+mod table;
+mod virtual_time;
