@@ -75,7 +75,13 @@ impl Wire {
     }
 
     /// Waits until something can be read, or sent when something waits; whether it can be read.
-    pub(super) fn wait(&self, patience_ms: u64) -> io::Result<bool> {
+    pub(super) fn wait(&mut self, patience_ms: u64) -> io::Result<bool> {
+        // What came in one packet with the end of the handshake does not make the socket readable again.
+        if let Some(tls) = &mut self.tls
+            && tls.process_new_packets().is_ok_and(|state| state.plaintext_bytes_to_read() > 0)
+        {
+            return Ok(true);
+        }
         let mut interest = PollFlags::IN;
         if self.waiting() > 0 {
             interest |= PollFlags::OUT;

@@ -143,8 +143,10 @@ proptest! {
         file_name in "[^\\p{Cc}/]{1,60}",
     ) {
         let folder = tempfile::tempdir().unwrap();
+        // Of a text the parser would give characters, not bytes.
+        let file_name = file_name + ".bin";
         // A file system's own rules about names are not what is tested.
-        let usable = !matches!(file_name.as_str(), "." | "..") && file_name.len() <= 200;
+        let usable = file_name.len() <= 200;
         let mut one = draft(&subject);
         one.from = crate::address::Mailbox::new(&name, "ada@example.org".parse().unwrap()).unwrap();
         one.text = Some(text.clone());
