@@ -11,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Su
 use crate::commands::{
     backup, bank, call, config, demo, docs, get, lab, ping, reflect, restore, serve, text, web,
 };
+use crate::commands::{backup, bank, call, config, demo, docs, lab, mail, restore, serve, text};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 
@@ -77,6 +78,9 @@ pub enum Command {
     /// Letters and numbers
     #[command(subcommand)]
     Text(text::Action),
+    /// Mail
+    #[command(subcommand)]
+    Mail(mail::Action),
     /// Calls that were left open, and what became of a call
     #[command(subcommand)]
     Call(call::Action),

@@ -11,6 +11,7 @@ pub mod get;
 pub mod lab;
 pub mod ping;
 pub mod reflect;
+pub mod mail;
 pub mod restore;
 pub mod serve;
 pub mod text;
@@ -60,6 +61,7 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         }
         Command::Ping(arguments) => ping::run(&screen, &arguments),
         Command::Reflect(arguments) => reflect::run(&screen, &arguments),
+        Command::Mail(action) => mail::run(&screen, action),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())

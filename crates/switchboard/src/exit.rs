@@ -13,6 +13,8 @@ pub enum Exit {
     Usage = 2,
     /// The input is not what the command takes (invalid UTF-8, not an integer number, a damaged backup).
     Input = 65,
+    /// The mail server refused a recipient.
+    NoRecipient = 67,
     /// No server, or one that cannot be reached.
     Unavailable = 69,
     /// A fault of Switchboard itself.
@@ -40,10 +42,12 @@ pub enum Exit {
 impl Exit {
     /// Every code, for the table of the help.
     pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 13] = [
         Self::Done,
         Self::Refused,
         Self::Usage,
         Self::Input,
+        Self::NoRecipient,
         Self::Unavailable,
         Self::Internal,
         Self::CannotCreate,
@@ -71,6 +75,7 @@ impl Exit {
             Self::Refused => "refused",
             Self::Usage => "usage",
             Self::Input => "input",
+            Self::NoRecipient => "no_recipient",
             Self::Unavailable => "unavailable",
             Self::Internal => "internal",
             Self::CannotCreate => "cannot_create",
@@ -93,11 +98,12 @@ impl Exit {
             Self::Refused => "refused by the rules (not enough money, no such account, HTTP 4xx); final",
             Self::Usage => "the command line is wrong",
             Self::Input => "the input is malformed",
+            Self::NoRecipient => "the mail server refused a recipient for good",
             Self::Unavailable => "no server, or it cannot be reached; nothing was sent",
             Self::Internal => "a fault of Switchboard itself",
             Self::CannotCreate => "a file or folder cannot be made",
             Self::InputOutput => "reading or writing failed",
-            Self::Unresolved => "not known yet, the call is still open: try again (call retry) or cancel",
+            Self::Unresolved => "not known yet: a call is still open (call retry, call cancel), or a mail may have arrived",
             Self::Protocol => "the other side does not keep to the protocol",
             Self::NotPermitted => "not permitted",
             Self::Configuration => "the configuration is wrong",

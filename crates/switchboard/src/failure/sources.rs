@@ -4,6 +4,7 @@ use switchboard_call::answer::DoorCause;
 use switchboard_call::client::{BeginError, NeverSent, ReadFailure, StopReason};
 use switchboard_client::{CallError, ConnectError, JournalError};
 use switchboard_probe::ProbeError;
+use switchboard_mail::MailError;
 use switchboard_server::ServerError;
 use switchboard_store::StoreError;
 use switchboard_tls::TlsError;
@@ -193,6 +194,17 @@ impl From<GetError> for Failure {
             GetError::Place { .. } => Exit::CannotCreate,
             GetError::File { .. } | GetError::Output { .. } => Exit::InputOutput,
             GetError::TooLarge { .. } => Exit::Input,
+impl From<MailError> for Failure {
+    fn from(error: MailError) -> Self {
+        let exit = match &error {
+            MailError::Address { .. }
+            | MailError::Field { .. }
+            | MailError::Bound { .. }
+            | MailError::NotAFile { .. }
+            | MailError::FileChanged { .. } => Exit::Input,
+            MailError::File { .. } => Exit::InputOutput,
+            MailError::NoRandomness(_) => Exit::Internal,
+            MailError::Trust(error) => of_tls(error),
         };
         Self::from_error(exit, error)
     }

@@ -10,6 +10,7 @@ mod documents;
 mod house;
 mod lab;
 mod probe;
+mod mail;
 mod python;
 mod serving;
 mod text;

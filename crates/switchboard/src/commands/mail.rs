@@ -1,0 +1,37 @@
+//! `switchboard mail`: submits mail. Absent: the dialogue and the making of messages, which are the mail crate's; a queue.
+
+mod secret;
+mod send;
+
+use clap::Subcommand;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::screen::Screen;
+
+/// What can be done with mail.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Action {
+    /// Sends a message through a mail server, and says for each recipient what became of it
+    #[command(
+        after_help = "Exit codes: 0 accepted for every recipient; 67 a recipient was refused for good, 1 the message or the sender; \
+        69 not now, nothing was sent to those named, safe to repeat; 75 the whole message left and no answer came: it may have \
+        arrived; 76 the server does not keep to SMTP; 77 the login was refused, or the server is not the right one.\n\n\
+        Examples:\n  \
+        switchboard mail send --server mail.example.org --user ada --password-command 'pass mail' \\\n    \
+        --from 'Ada <ada@example.org>' --to bob@example.org --subject hello --text -\n  \
+        switchboard mail send --server localhost:25 --tls off --from a@localhost --to b@localhost \\\n    \
+        --subject report --html page.html --inline logo.png --attach report.pdf --transcript"
+    )]
+    Send(Box<send::Arguments>),
+}
+
+/// Runs the action.
+///
+/// # Errors
+/// When there is no message to send. What became of one that was sent is in the exit code.
+pub fn run(screen: &Screen, action: Action) -> Result<Exit, Failure> {
+    match action {
+        Action::Send(arguments) => send::run(screen, &arguments),
+    }
+}

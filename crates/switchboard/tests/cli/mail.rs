@@ -1,0 +1,163 @@
+//! `switchboard mail send` as a person runs it, against a server that says what each test wants.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use serde_json::json;
+
+use crate::house::House;
+
+/// Accepted by everybody.
+const USUAL: &[(&str, &str)] = &[
+    ("EHLO", "250-test\r\n250 AUTH PLAIN\r\n"),
+    ("AUTH", "235 2.7.0 welcome\r\n"),
+    ("MAIL", "250 2.1.0 ok\r\n"),
+    ("RCPT", "250 2.1.5 ok\r\n"),
+    ("DATA", "354 go\r\n"),
+    (".", "250 2.0.0 queued as 7\r\n"),
+    ("QUIT", "221 bye\r\n"),
+];
+
+/// A server of one connection that gives the first answer whose line begins so; an empty answer closes the connection.
+struct Server {
+    address: String,
+    thread: JoinHandle<String>,
+}
+
+impl Server {
+    fn answering(answers: &[(&'static str, &'static str)]) -> Self {
+        let answers: Vec<_> = answers.iter().chain(USUAL).copied().collect();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let thread = std::thread::spawn(move || converse(&listener, &answers));
+        Self { address, thread }
+    }
+
+    /// Everything that the client said.
+    fn heard(self) -> String {
+        self.thread.join().unwrap()
+    }
+}
+
+fn converse(listener: &TcpListener, answers: &[(&str, &str)]) -> String {
+    let (mut socket, _) = listener.accept().unwrap();
+    let lines = BufReader::new(socket.try_clone().unwrap()).lines();
+    socket.write_all(b"220 test\r\n").unwrap();
+    let (mut heard, mut in_message) = (String::new(), false);
+    for line in lines.map_while(Result::ok) {
+        heard.push_str(&line);
+        heard.push('\n');
+        if in_message && line != "." {
+            continue;
+        }
+        let (_, answer) = answers.iter().find(|(begin, _)| line.starts_with(begin)).unwrap();
+        in_message = answer.starts_with("354");
+        if answer.is_empty() || socket.write_all(answer.as_bytes()).is_err() {
+            break;
+        }
+    }
+    heard
+}
+
+fn sending<'a>(server: &'a Server, more: &[&'a str]) -> Vec<&'a str> {
+    let usual = ["mail", "send", "--server", &server.address, "--tls", "off", "--from", "me@example.org"];
+    let message = ["--to", "ada@example.org", "--subject", "hello", "--text", "-"];
+    [usual.as_slice(), message.as_slice(), more].concat()
+}
+
+#[test]
+fn a_mail_is_sent_and_each_recipient_told() {
+    let server = Server::answering(&[]);
+    let more = ["--cc", "Bob <bob@example.org>", "--bcc", "eve@example.org", "--transcript"];
+    let ran = House::new().run_with_input(&sending(&server, &more), b"hi\n.\nend\n");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    for line in [
+        "S: 220 test",
+        "C: MAIL FROM:<me@example.org>",
+        "S: 250 2.0.0 queued as 7",
+        "accepted  ada@example.org  250 2.0.0 queued as 7",
+        "accepted  eve@example.org  250 2.0.0 queued as 7",
+    ] {
+        assert!(ran.stdout.lines().any(|shown| shown == line), "{line}: {}", ran.stdout);
+    }
+    let heard = server.heard();
+    assert!(heard.contains("RCPT TO:<eve@example.org>\n"), "{heard}");
+    let message = heard.split_once("DATA\n").unwrap().1;
+    assert!(message.contains("Cc: Bob <bob@example.org>\n") && !message.contains("eve@"), "{message}");
+    assert!(message.contains("\nhi\n..\nend\n.\n"), "{message}");
+}
+
+#[test]
+fn a_refused_recipient_is_named_and_the_exit_code_says_so() {
+    let server = Server::answering(&[("RCPT TO:<bob@", "550 5.1.1 no such user\r\n")]);
+    let more = ["--to", "bob@example.org", "--json"];
+    let ran = House::new().run_with_input(&sending(&server, &more), b"hi\n");
+    assert_eq!(ran.code, 67, "{}", ran.stderr);
+    assert_eq!(ran.stderr, "switchboard: bob@example.org: refused at rcpt: 550 5.1.1 no such user\n");
+    let expected = json!([
+        { "address": "ada@example.org", "result": "accepted", "phase": "final", "code": 250, "enhanced": "2.0.0",
+          "text": "queued as 7" },
+        { "address": "bob@example.org", "result": "refused", "phase": "rcpt", "code": 550, "enhanced": "5.1.1",
+          "text": "no such user" },
+    ]);
+    assert_eq!(ran.json()["recipients"], expected);
+    assert!(server.heard().contains("DATA\n"));
+}
+
+#[test]
+fn what_became_of_it_is_in_the_exit_code() {
+    let rows: [(&[(&str, &str)], i32, &str); 7] = [
+        (&[("MAIL", "550 5.7.1 not you\r\n")], 1, "refused at mail: 550 5.7.1 not you"),
+        (&[("RCPT", "450 4.2.1 later\r\n")], 69, "safe to send it again"),
+        (&[("MAIL", "")], 69, "not sent, it ended at mail"),
+        (&[(".", "")], 75, "IN DOUBT"),
+        (&[("MAIL", "nonsense\r\n")], 76, "does not keep to SMTP"),
+        (&[(".", "nonsense\r\n")], 75, "IN DOUBT"),
+        (&[(".", "554 5.7.1 spam\r\n")], 1, "refused at final: 554 5.7.1 spam"),
+    ];
+    for (answers, code, words) in rows {
+        let server = Server::answering(answers);
+        let ran = House::new().run_with_input(&sending(&server, &[]), b"hi\n");
+        assert_eq!(ran.code, code, "{answers:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(words), "{answers:?}: {}", ran.stderr);
+        server.heard();
+    }
+}
+
+#[test]
+fn a_password_comes_from_a_command_and_is_never_shown_nor_sent_in_the_clear() {
+    let more = ["--user", "ada", "--password-command", "echo pencil", "--transcript"];
+    let server = Server::answering(&[]);
+    let ran = House::new().run_with_input(&sending(&server, &more), b"hi\n");
+    assert_eq!(ran.code, 77, "{}{}", ran.stdout, ran.stderr);
+    assert!(!server.heard().contains("AUTH"));
+
+    let server = Server::answering(&[]);
+    let allowed = [more.as_slice(), &["--allow-clear-password"]].concat();
+    let ran = House::new().run_with_input(&sending(&server, &allowed), b"hi\n");
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    // ada and pencil as PLAIN has them.
+    assert!(server.heard().contains("AUTH PLAIN AGFkYQBwZW5jaWw=\n"));
+    assert!(ran.stdout.contains("C: AUTH PLAIN [hidden]\n"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("AGFkYQ"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_cannot_be_sent_is_said_before_anybody_is_asked() {
+    let house = House::new();
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let base = ["mail", "send", "--server", &nobody, "--tls", "off", "--text", "-"];
+    let rows: [(&[&str], i32, &str); 5] = [
+        (&["--from", "a@b.example\r\nX: y", "--to", "b@b.example"], 2, "is not a mail address"),
+        (&["--from", "a@b.example"], 65, "no recipient"),
+        (&["--from", "a@b.example", "--to", "b@b.example", "--attach", "/absent"], 74, "cannot open /absent"),
+        (&["--from", "a@b.example", "--to", "b@b.example", "--subject", "a\nBcc: c@d"], 65, "line break"),
+        (&["--from", "a@b.example", "--to", "b@b.example"], 69, "cannot connect"),
+    ];
+    for (flags, code, words) in rows {
+        let ran = house.run_with_input(&[base.as_slice(), flags].concat(), b"hi\n");
+        assert_eq!(ran.code, code, "{flags:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(words), "{flags:?}: {}", ran.stderr);
+    }
+}
