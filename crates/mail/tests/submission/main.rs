@@ -1,4 +1,5 @@
 //! The machine and its driver against servers that behave, that do not, and that are real.
+#![expect(clippy::unwrap_used, reason = "in a test a broken assumption is a failure, helpers included")]
 
 mod cuts;
 mod real_server;
