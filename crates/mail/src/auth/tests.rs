@@ -1,3 +1,5 @@
+//! Which mechanism is chosen, what it says, and what is never said in the clear.
+
 use super::*;
 
 const TLS: Channel = Channel::Tls { exporter: None };

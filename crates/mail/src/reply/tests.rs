@@ -1,3 +1,5 @@
+//! Replies as servers write them, and bytes that are none.
+
 use proptest::prelude::*;
 
 use super::*;
