@@ -211,12 +211,11 @@ impl Session<'_> {
 }
 
 fn broke(error: &io::Error) -> Cause {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => {
-            Cause::Lost
-        }
-        _ => Cause::Network(error.to_string()),
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    if matches!(error.kind(), ConnectionReset | BrokenPipe | UnexpectedEof) {
+        return Cause::Lost;
     }
+    Cause::Network(error.to_string())
 }
 
 /// An error with its causes in one line.

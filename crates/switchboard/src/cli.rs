@@ -9,9 +9,8 @@ use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    backup, bank, call, config, demo, docs, get, lab, ping, reflect, restore, serve, text, web,
+    backup, bank, call, config, demo, docs, get, lab, mail, ping, reflect, restore, serve, text, web,
 };
-use crate::commands::{backup, bank, call, config, demo, docs, lab, mail, restore, serve, text};
 use crate::config::FlagSetting;
 use crate::exit::Exit;
 

@@ -41,8 +41,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every code, for the table of the help.
-    pub const ALL: [Self; 15] = [
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Done,
         Self::Refused,
         Self::Usage,
@@ -103,7 +102,9 @@ impl Exit {
             Self::Internal => "a fault of Switchboard itself",
             Self::CannotCreate => "a file or folder cannot be made",
             Self::InputOutput => "reading or writing failed",
-            Self::Unresolved => "not known yet: a call is still open (call retry, call cancel), or a mail may have arrived",
+            Self::Unresolved => {
+                "not known yet: a call is still open (call retry, call cancel), or a mail may have arrived"
+            }
             Self::Protocol => "the other side does not keep to the protocol",
             Self::NotPermitted => "not permitted",
             Self::Configuration => "the configuration is wrong",

@@ -95,10 +95,8 @@ impl FileReader {
         let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(FILE_CHUNK_BYTES);
         let chunk = &mut self.chunk[..wanted];
         if let Err(error) = self.file.read_exact(chunk) {
-            return Err(match error.kind() {
-                ErrorKind::UnexpectedEof => self.changed(),
-                _ => failed("read", &self.path, error),
-            });
+            let ended = error.kind() == ErrorKind::UnexpectedEof;
+            return Err(if ended { self.changed() } else { failed("read", &self.path, error) });
         }
         encoding::base64_lines(chunk, out);
         self.left -= wanted as u64;

@@ -47,6 +47,10 @@ impl Smtp {
             return self.refuse_and_close(reply);
         }
         let early = std::mem::take(&mut self.early) || !self.flushed;
+        // These two know by themselves what may come when.
+        if early && !matches!(self.step, Step::Envelope | Step::Body) {
+            return self.on_early(reply);
+        }
         match std::mem::replace(&mut self.step, Step::Over) {
             Step::Envelope => {
                 self.step = Step::Envelope;
@@ -59,15 +63,6 @@ impl Smtp {
             Step::Body => {
                 self.step = Step::Body;
                 self.on_body(reply);
-            }
-            // Said before the message was out: a no is a no, a yes is about nothing.
-            Step::Final if early && reply.is_negative() => {
-                self.step = Step::Final;
-                self.refuse_and_close(reply);
-            }
-            step if early => {
-                self.step = step;
-                self.fail(Cause::TooEarly);
             }
             Step::Auth { exchange, rounds } => self.on_auth(now_ms, exchange, rounds, reply),
             Step::Cancelled(cause) => {
@@ -87,6 +82,15 @@ impl Smtp {
                 self.step = step;
                 self.on_answer(now_ms, reply);
             }
+        }
+    }
+
+    /// Said before what it would answer was out: a no to the message is a no, a yes is about nothing.
+    fn on_early(&mut self, reply: &Reply) {
+        if matches!(self.step, Step::Final) && reply.is_negative() {
+            self.refuse_and_close(reply);
+        } else {
+            self.fail(Cause::TooEarly);
         }
     }
 

@@ -3,8 +3,8 @@
 use switchboard_call::answer::DoorCause;
 use switchboard_call::client::{BeginError, NeverSent, ReadFailure, StopReason};
 use switchboard_client::{CallError, ConnectError, JournalError};
-use switchboard_probe::ProbeError;
 use switchboard_mail::MailError;
+use switchboard_probe::ProbeError;
 use switchboard_server::ServerError;
 use switchboard_store::StoreError;
 use switchboard_tls::TlsError;
@@ -50,33 +50,6 @@ impl From<ServerError> for Failure {
             ServerError::Store(_) => Exit::InputOutput,
         };
         Self::from_error(exit, error)
-    }
-}
-
-impl From<ProbeError> for Failure {
-    fn from(error: ProbeError) -> Self {
-        let (exit, advice) = match &error {
-            ProbeError::PortInUse { .. } => (
-                Exit::Unavailable,
-                Some("end the other program, or listen elsewhere with --listen ADDR:PORT"),
-            ),
-            ProbeError::PortNotPermitted { .. } => {
-                (Exit::NotPermitted, Some("use another port with --listen ADDR:PORT, such as 127.0.0.1:8620"))
-            }
-            ProbeError::NoSuchAddress { .. } => {
-                (Exit::Configuration, Some("name an address of this machine (ip address)"))
-            }
-            ProbeError::NoRoute { .. } => {
-                (Exit::Usage, Some("check the address and the network of this machine"))
-            }
-            ProbeError::Socket { .. } => (Exit::Unavailable, None),
-            ProbeError::System { .. } => (Exit::Internal, None),
-        };
-        let failure = Self::from_error(exit, error);
-        match advice {
-            Some(advice) => failure.advise(advice),
-            None => failure,
-        }
     }
 }
 
@@ -167,6 +140,49 @@ fn of_door(cause: DoorCause) -> Exit {
     }
 }
 
+impl From<ProbeError> for Failure {
+    fn from(error: ProbeError) -> Self {
+        let (exit, advice) = match &error {
+            ProbeError::PortInUse { .. } => (
+                Exit::Unavailable,
+                Some("end the other program, or listen elsewhere with --listen ADDR:PORT"),
+            ),
+            ProbeError::PortNotPermitted { .. } => {
+                (Exit::NotPermitted, Some("use another port with --listen ADDR:PORT, such as 127.0.0.1:8620"))
+            }
+            ProbeError::NoSuchAddress { .. } => {
+                (Exit::Configuration, Some("name an address of this machine (ip address)"))
+            }
+            ProbeError::NoRoute { .. } => {
+                (Exit::Usage, Some("check the address and the network of this machine"))
+            }
+            ProbeError::Socket { .. } => (Exit::Unavailable, None),
+            ProbeError::System { .. } => (Exit::Internal, None),
+        };
+        let failure = Self::from_error(exit, error);
+        match advice {
+            Some(advice) => failure.advise(advice),
+            None => failure,
+        }
+    }
+}
+
+impl From<MailError> for Failure {
+    fn from(error: MailError) -> Self {
+        let exit = match &error {
+            MailError::Address { .. }
+            | MailError::Field { .. }
+            | MailError::Bound { .. }
+            | MailError::NotAFile { .. }
+            | MailError::FileChanged { .. } => Exit::Input,
+            MailError::File { .. } => Exit::InputOutput,
+            MailError::NoRandomness(_) => Exit::Internal,
+            MailError::Trust(error) => of_tls(error),
+        };
+        Self::from_error(exit, error)
+    }
+}
+
 impl From<GetError> for Failure {
     fn from(error: GetError) -> Self {
         let exit = match &error {
@@ -194,17 +210,6 @@ impl From<GetError> for Failure {
             GetError::Place { .. } => Exit::CannotCreate,
             GetError::File { .. } | GetError::Output { .. } => Exit::InputOutput,
             GetError::TooLarge { .. } => Exit::Input,
-impl From<MailError> for Failure {
-    fn from(error: MailError) -> Self {
-        let exit = match &error {
-            MailError::Address { .. }
-            | MailError::Field { .. }
-            | MailError::Bound { .. }
-            | MailError::NotAFile { .. }
-            | MailError::FileChanged { .. } => Exit::Input,
-            MailError::File { .. } => Exit::InputOutput,
-            MailError::NoRandomness(_) => Exit::Internal,
-            MailError::Trust(error) => of_tls(error),
         };
         Self::from_error(exit, error)
     }

@@ -105,9 +105,12 @@ fn a_refused_recipient_is_named_and_the_exit_code_says_so() {
     assert!(server.heard().contains("DATA\n"));
 }
 
+/// What the server answers to what, the exit code, and a part of what is said.
+type Row<'a> = (&'a [(&'a str, &'a str)], i32, &'a str);
+
 #[test]
 fn what_became_of_it_is_in_the_exit_code() {
-    let rows: [(&[(&str, &str)], i32, &str); 7] = [
+    let rows: [Row<'_>; 7] = [
         (&[("MAIL", "550 5.7.1 not you\r\n")], 1, "refused at mail: 550 5.7.1 not you"),
         (&[("RCPT", "450 4.2.1 later\r\n")], 69, "safe to send it again"),
         (&[("MAIL", "")], 69, "not sent, it ended at mail"),

@@ -277,7 +277,9 @@ fn told(
         || {
             let lines = report.recipients.iter().map(|one| match &one.fate {
                 Fate::Accepted(said) => format!("{:<9} {}  {said}", "accepted", one.address),
-                other => format!("{:<9} {}", other.name().replace('_', " "), one.address),
+                other @ (Fate::Refused { .. } | Fate::NotSent { .. } | Fate::InDoubt { .. }) => {
+                    format!("{:<9} {}", other.name().replace('_', " "), one.address)
+                }
             });
             lines.collect::<Vec<_>>().join("\n")
         },
@@ -375,6 +377,9 @@ fn gravity(exit: Exit) -> u8 {
         | Exit::InputOutput
         | Exit::Protocol
         | Exit::NotPermitted
-        | Exit::Configuration => 2,
+        | Exit::Configuration
+        | Exit::ServerFailed
+        | Exit::TimedOut
+        | Exit::Interrupted => 2,
     }
 }
