@@ -14,6 +14,8 @@ mod configuration;
 mod frames;
 mod input;
 mod journal;
+mod mail;
+mod probe;
 mod replies;
 mod secrecy;
 mod server;
@@ -42,7 +44,7 @@ pub struct Target {
 }
 
 /// All of them, by name.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "client", corpus: "corpus/client", input_bytes_max: 2048, run: client::run },
     Target { name: "commands", corpus: "corpus/commands", input_bytes_max: 1024, run: commands::run },
     Target {
@@ -54,6 +56,8 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "date", corpus: "corpus/date", input_bytes_max: 128, run: web::date },
     Target { name: "frames", corpus: "corpus/frames", input_bytes_max: 2048, run: frames::run },
     Target { name: "journal", corpus: "corpus/journal", input_bytes_max: 2048, run: journal::run },
+    Target { name: "mail", corpus: "corpus/mail", input_bytes_max: 1024, run: mail::run },
+    Target { name: "probe", corpus: "corpus/probe", input_bytes_max: 512, run: probe::run },
     Target { name: "range", corpus: "corpus/range", input_bytes_max: 512, run: web::range },
     Target { name: "replies", corpus: "corpus/replies", input_bytes_max: 1024, run: replies::run },
     Target { name: "request", corpus: "corpus/request", input_bytes_max: 2048, run: web::request },

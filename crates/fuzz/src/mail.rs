@@ -1,0 +1,175 @@
+//! What a mail server says, and what a person writes into a message: replies, the dialogue, addresses, header fields.
+//!
+//! Held: a stream of replies means the same however it is cut; whatever a server says, a message is called accepted only after its end
+//! was sent, in doubt only then too, and a client says only its own commands; an address that parses is shown as a text that parses to the
+//! same; no subject, name or text makes a header field or a line that was not there before.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use switchboard_mail::address::{Address, Mailbox};
+use switchboard_mail::auth::{Login, Secret};
+use switchboard_mail::mime::{Draft, More, Stamp};
+use switchboard_mail::reply::{Reply, ReplyError, ReplyReader};
+use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Output, Security, Smtp};
+
+const MESSAGE: &[u8] = b"Subject: x\r\n\r\n.\r\nQUIT\r\n";
+
+/// First byte: what the rest is.
+pub(crate) fn run(bytes: &[u8]) {
+    let Some((&what, rest)) = bytes.split_first() else { return };
+    match what % 4 {
+        0 => replies(rest),
+        1 => dialogue(what, rest),
+        2 => {
+            if let Ok(text) = std::str::from_utf8(rest) {
+                address(text);
+            }
+        }
+        _ => {
+            if let Ok(text) = std::str::from_utf8(rest) {
+                message(text);
+            }
+        }
+    }
+}
+
+fn replies(bytes: &[u8]) {
+    let whole = read(bytes.chunks(bytes.len().max(1)));
+    assert_eq!(read(bytes.chunks(1)), whole);
+    assert_eq!(read(bytes.chunks(7)), whole);
+    for reply in &whole.0 {
+        assert!((200..560).contains(&reply.code) && !reply.lines.is_empty());
+        assert!(!reply.said().to_string().contains(['\r', '\n', '\0', '\u{1b}']));
+    }
+}
+
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Reply>, Option<ReplyError>) {
+    let (mut reader, mut replies) = (ReplyReader::default(), Vec::new());
+    for piece in pieces {
+        reader.push(piece);
+        loop {
+            match reader.next_reply() {
+                Ok(Some(reply)) => replies.push(reply),
+                Ok(None) => break,
+                Err(error) => return (replies, Some(error)),
+            }
+        }
+    }
+    (replies, None)
+}
+
+/// The lines of the input, one for each time that the client waits; then the connection ends.
+fn dialogue(what: u8, bytes: &[u8]) {
+    let secret = Secret::new("pencil".to_owned());
+    let login = Login::with_password("user", secret).expect("a name and a password");
+    let recipients = ["ada@example.org", "bob@example.org"].map(|text| text.parse().expect("an address"));
+    let envelope = Envelope::new("me@example.org".parse().expect("an address"), recipients.to_vec());
+    let mut smtp = Smtp::new(Options {
+        security: if what & 4 == 0 { Security::StartTls } else { Security::Implicit },
+        login: (what & 8 != 0).then_some(login),
+        envelope: envelope.expect("two recipients"),
+        message_bytes: MESSAGE.len() as u64,
+        nonce: [7; 18],
+    });
+    smtp.handle_connected(0, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
+    let mut sent = Vec::new();
+    loop {
+        match smtp.poll_output() {
+            Output::Send(bytes) => {
+                sent.extend(bytes);
+                smtp.handle_written(0, 0);
+            }
+            Output::Secure => smtp.handle_secured(0, Some(vec![9; 32])),
+            Output::Body => {
+                smtp.handle_body(MESSAGE);
+                smtp.handle_body_end(0);
+            }
+            Output::Wait { .. } => match lines.next() {
+                Some(line) => smtp.handle_input(0, line),
+                None => smtp.handle_trouble(Cause::Lost),
+            },
+            Output::Close => break,
+        }
+    }
+    let ended = sent.windows(5).any(|window| window == b"\r\n.\r\n");
+    for recipient in smtp.report().recipients {
+        let needs_end = matches!(recipient.fate, Fate::Accepted(_) | Fate::InDoubt { .. });
+        assert!(ended || !needs_end, "{recipient:?} and the message never ended");
+    }
+    only_own_commands(&sent);
+}
+
+fn only_own_commands(sent: &[u8]) {
+    const COMMANDS: [&str; 10] =
+        ["EHLO ", "HELO ", "STARTTLS", "AUTH ", "MAIL FROM:<", "RCPT TO:<", "DATA", "QUIT", "*", "."];
+    let text = std::str::from_utf8(sent).expect("a client speaks ASCII");
+    let (mut in_message, mut in_login) = (false, false);
+    for line in text.split_terminator("\r\n") {
+        assert!(!line.contains(['\r', '\n']), "{line:?}");
+        if in_message {
+            in_message = line != ".";
+            continue;
+        }
+        let known = COMMANDS.iter().any(|command| line.starts_with(command));
+        let is_answer = line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+        assert!(known || (in_login && is_answer), "{line:?}");
+        in_login |= line.starts_with("AUTH ");
+        in_message = line == "DATA" && text.contains("Subject: x\r\n");
+    }
+}
+
+fn address(text: &str) {
+    if let Ok(address) = text.parse::<Address>() {
+        let shown = address.to_string();
+        assert!(shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown:?}");
+        assert_eq!(shown.parse::<Address>().ok(), Some(address));
+    }
+    if let Ok(mailbox) = text.parse::<Mailbox>() {
+        assert!(!mailbox.name().is_some_and(|name| name.contains(char::is_control)));
+    }
+}
+
+fn message(text: &str) {
+    let (subject, rest) = text.split_once('\u{1}').unwrap_or((text, ""));
+    let (name, body) = rest.split_once('\u{1}').unwrap_or((rest, text));
+    let address: Address = "me@example.org".parse().expect("an address");
+    let Ok(from) = Mailbox::new(name, address) else { return };
+    let draft = Draft {
+        from,
+        to: vec!["ada@example.org".parse().expect("an address")],
+        cc: Vec::new(),
+        subject: subject.to_owned(),
+        text: Some(body.to_owned()),
+        html: None,
+        inline: Vec::new(),
+        attachments: Vec::new(),
+    };
+    let date = "2026-03-01T10:00:00+01:00[+01:00]".parse().expect("a date");
+    let Ok(mut message) = draft.compose(&Stamp { date, random: [3; 16] }) else { return };
+    let mut written = Vec::new();
+    while message.read(&mut written).expect("there is no file in it") == More::Follows {}
+    assert_eq!(written.len() as u64, message.bytes());
+    let written = String::from_utf8(written).expect("a message is ASCII");
+    let lines: Vec<_> = written.strip_suffix("\r\n").expect("it ends with a line").split("\r\n").collect();
+    for line in &lines {
+        assert!(
+            line.len() <= 998 && line.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')),
+            "{line:?}"
+        );
+    }
+    let header = lines.iter().take_while(|line| !line.is_empty());
+    let names: Vec<_> =
+        header.filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(':').next()).collect();
+    let expected = [
+        "Date",
+        "From",
+        "To",
+        "Subject",
+        "Message-ID",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+    ];
+    assert_eq!(names, expected);
+}
