@@ -2,6 +2,7 @@
 //!
 //! Absent: a verdict that a test could trust; these machines are shared, so every figure stands beside a peer's.
 
+mod by_name;
 pub mod calls;
 mod chart;
 pub mod child;

@@ -1,7 +1,6 @@
 //! What is measured: the matrix of cases.
 
 use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -143,26 +142,4 @@ impl fmt::Display for Case {
     }
 }
 
-impl FromStr for Case {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || MATRIX.iter().map(Self::to_string).collect::<Vec<_>>().join(", ");
-        let found = MATRIX.iter().find(|case| case.to_string() == name);
-        found.copied().ok_or_else(|| format!("no case is called {name}; there are {}", names()))
-    }
-}
-
-impl From<Case> for String {
-    fn from(case: Case) -> Self {
-        case.to_string()
-    }
-}
-
-impl TryFrom<String> for Case {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
-    }
-}
+crate::by_name::by_name!(Case, "case", MATRIX);

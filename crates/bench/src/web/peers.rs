@@ -16,7 +16,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
@@ -109,29 +108,7 @@ impl fmt::Display for Peer {
     }
 }
 
-impl FromStr for Peer {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let names = || Self::ALL.iter().map(Self::to_string).collect::<Vec<_>>().join(", ");
-        let found = Self::ALL.iter().find(|peer| peer.to_string() == name);
-        found.copied().ok_or_else(|| format!("no peer is called {name}; there are {}", names()))
-    }
-}
-
-impl From<Peer> for String {
-    fn from(peer: Peer) -> Self {
-        peer.to_string()
-    }
-}
-
-impl TryFrom<String> for Peer {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        name.parse()
-    }
-}
+crate::by_name::by_name!(Peer, "peer", Peer::ALL);
 
 /// How a server of a run is to be started.
 struct Start<'a> {
