@@ -1,17 +1,23 @@
 //! Many transfers in one transaction are written late and together; nobody can tell.
 
-use switchboard_commands::bank::TransferKind;
+use switchboard_commands::bank::{AccountId, TransferKind};
 
 use super::{Bench, id, money, post};
 
 /// More than one statement inserts, and not a multiple.
 const TRANSFERS: i64 = 37;
 
-#[test]
-fn a_batch_reads_its_own_writes_and_adds_up() {
+/// Two accounts, 10.00 EUR on the first.
+fn funded() -> (Bench, AccountId, AccountId) {
     let mut bench = Bench::new();
     let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
     bench.deposit(ada, money(1000, "EUR")).unwrap();
+    (bench, ada, ben)
+}
+
+#[test]
+fn a_batch_reads_its_own_writes_and_adds_up() {
+    let (mut bench, ada, ben) = funded();
     let calls: Vec<_> = (0..TRANSFERS).map(|_| bench.call()).collect();
     let mut tx = bench.writer.begin().unwrap();
     for (booked, call) in (1..).zip(calls) {
@@ -36,9 +42,7 @@ fn a_batch_reads_its_own_writes_and_adds_up() {
 
 #[test]
 fn a_rule_that_only_reads_has_written_nothing_whatever_was_pending_before_it() {
-    let mut bench = Bench::new();
-    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
-    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let (mut bench, ada, ben) = funded();
     let call = bench.call();
     let mut tx = bench.writer.begin().unwrap();
     let at_first = tx.rows_written();
@@ -53,9 +57,7 @@ fn a_rule_that_only_reads_has_written_nothing_whatever_was_pending_before_it() {
 
 #[test]
 fn what_a_thrown_away_batch_left_pending_is_gone() {
-    let mut bench = Bench::new();
-    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
-    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let (mut bench, ada, ben) = funded();
     let call = bench.call();
     let mut tx = bench.writer.begin().unwrap();
     let lost = post(&mut tx, call, TransferKind::Transfer, (ada, ben), money(1, "EUR")).unwrap();
@@ -67,9 +69,7 @@ fn what_a_thrown_away_batch_left_pending_is_gone() {
 
 #[test]
 fn after_an_error_ended_the_transaction_what_is_pending_is_not_written_by_a_read() {
-    let mut bench = Bench::new();
-    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
-    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let (mut bench, ada, ben) = funded();
     let call = bench.call();
     let mut tx = bench.writer.begin().unwrap();
     post(&mut tx, call, TransferKind::Transfer, (ada, ben), money(1, "EUR")).unwrap();
@@ -84,9 +84,7 @@ fn after_an_error_ended_the_transaction_what_is_pending_is_not_written_by_a_read
 
 #[test]
 fn a_savepoint_takes_back_what_was_booked_after_it_and_nothing_else() {
-    let mut bench = Bench::new();
-    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
-    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let (mut bench, ada, ben) = funded();
     let calls = [bench.call(), bench.call(), bench.call()];
     let mut tx = bench.writer.begin().unwrap();
     tx.back_to_savepoint().unwrap_err();
@@ -109,9 +107,7 @@ fn a_savepoint_takes_back_what_was_booked_after_it_and_nothing_else() {
 
 #[test]
 fn a_transaction_whose_rows_could_not_be_written_is_not_committed_by_trying_again() {
-    let mut bench = Bench::new();
-    let (ada, ben) = (bench.open("EUR", 0), bench.open("EUR", 0));
-    bench.deposit(ada, money(1000, "EUR")).unwrap();
+    let (mut bench, ada, ben) = funded();
     let call = bench.call();
     let mut tx = bench.writer.begin().unwrap();
     post(&mut tx, call, TransferKind::Transfer, (ada, ben), money(1, "EUR")).unwrap();
