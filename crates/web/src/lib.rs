@@ -9,7 +9,9 @@
 //!                                           +-> Plan -> http1::respond -> bytes, and which part of which file follows
 //! ```
 //!
-//! *Promises* that every byte from outside is judged by one parser, that every answer is decided by one pure function
+//! HTTP/2 joins at the target: its frames are read by the crate h2, within bounds kept here.
+//!
+//! *Promises* that every byte of HTTP/1 is judged by one parser, that every answer is decided by one pure function
 //! ([`plan::plan`]), and that hostile bytes end in a refusal and never in a panic.
 //!
 //! *Absent:* SQL, handlers of an application, a proxy, anything that changes a file.
