@@ -37,12 +37,12 @@ use rustix::io::Errno;
 
 use crate::access_log::{Batch, Sender};
 use crate::admission::Admission;
-use crate::compress::{Compressed, Queue};
+use crate::background::{Made, Queue};
 use crate::limits;
 use crate::metrics::Counters;
 use crate::plan::Policy;
 use crate::settings::Limits;
-use crate::tree::{Now, Sites, Tree};
+use crate::tree::{Keeper, Now, Sites, Tree};
 
 use connection::{Connection, Then, Waits};
 use h2::Reason;
@@ -68,8 +68,10 @@ pub(crate) struct Parts {
     pub(crate) counters: Arc<Counters>,
     /// Where batches of the log go.
     pub(crate) log: Option<Sender>,
-    /// Who compresses files, if anybody does.
-    pub(crate) compressor: Option<Queue>,
+    /// Who makes more of files.
+    pub(crate) background: Queue,
+    /// Whether files are compressed.
+    pub(crate) compress: bool,
     /// Bounds.
     pub(crate) limits: Limits,
     /// How many loops there are.
@@ -92,8 +94,8 @@ pub(crate) struct Control {
 pub(crate) enum Order {
     /// Serve these folders from now on.
     Serve(Arc<Sites>),
-    /// Keep what was compressed.
-    Compressed(Compressed),
+    /// Keep what was made of a file.
+    Keep(Made),
     /// Take no more connections, finish what was asked, end.
     Stop,
 }
@@ -161,8 +163,6 @@ pub(crate) struct Loop {
     late: Batch,
     policy: Policy,
     compressor: Option<Queue>,
-    /// Files that were given to be compressed.
-    tickets: u64,
     policy_of_tls: Policy,
     limits: Limits,
     loops: usize,
@@ -194,7 +194,8 @@ impl Loop {
     /// When the system has no descriptor or memory left.
     pub(crate) fn new(parts: Parts) -> Result<Self, Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        let tree = Tree::new(parts.sites, &parts.limits, parts.loops);
+        let keeper = Keeper { queue: parts.background.clone(), control: Arc::clone(&parts.control) };
+        let tree = Tree::new(parts.sites, &parts.limits, parts.loops, keeper);
         watch(&epoll, &parts.control.wake, WAKE, EventFlags::IN)?;
         if let Some(files) = tree.descriptor() {
             watch(&epoll, files, FILES, EventFlags::IN)?;
@@ -231,8 +232,7 @@ impl Loop {
             batch_since_ms: 0,
             late: Batch::default(),
             policy: Policy::default(),
-            compressor: parts.compressor,
-            tickets: 0,
+            compressor: parts.compress.then_some(parts.background),
             policy_of_tls: parts.policy_of_tls,
             limits: parts.limits,
             loops: parts.loops,
@@ -325,12 +325,14 @@ impl Loop {
                     {
                         // Nobody would read the events, so none may be relied on.
                         let limits = Limits { watched_folders_max: 0, ..self.limits };
-                        self.tree = Tree::new(sites, &limits, self.loops);
+                        self.tree.replace_sites(sites, &limits, self.loops);
                     }
                 }
-                Order::Compressed(made) => {
-                    if self.tree.add_compressed(made, self.now()) {
-                        self.counters.compressed.one();
+                Order::Keep(made) => {
+                    let (now, counters) = (self.now(), &self.counters);
+                    let counter = if made.is_compressed { &counters.compressed } else { &counters.held };
+                    if self.tree.add(made, now) {
+                        counter.one();
                     }
                 }
                 Order::Stop => self.stop(),

@@ -18,6 +18,7 @@
 
 mod access_log;
 mod admission;
+mod background;
 mod compress;
 mod confine;
 mod error;

@@ -41,8 +41,14 @@ pub const LIST_MEMBERS_MAX: usize = 256;
 /// Tries at a path that others rename at the same moment, before it counts as failing.
 pub(crate) const OPEN_TRIES_MAX: u32 = 16;
 
-/// Largest file in bytes that is held in memory; larger ones are held open.
+/// Largest file in bytes that is read into memory where it is found; larger ones are held open.
 pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Largest file in bytes that is held in memory once it was asked for repeatedly.
+pub(crate) const HELD_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// One part in so many of the memory for files is for those that are larger than [`CACHED_FILE_BYTES_MAX`].
+pub(crate) const HELD_SHARE: usize = 3;
 
 /// Largest body in bytes that is copied behind its head, so that pipelined answers leave together.
 pub(crate) const INLINE_BODY_BYTES_MAX: usize = 16 * 1024;
@@ -91,7 +97,7 @@ pub(crate) const READ_TRIES_MAX: u32 = 8;
 pub(crate) const TURN_BYTES_MAX: u64 = 256 * 1024;
 
 /// Bytes of a file that are copied at once.
-pub(crate) const COPY_BYTES: usize = 32 * 1024;
+pub(crate) const COPY_BYTES: usize = 128 * 1024;
 
 /// Bytes read from a connection at once; also the most that is kept of what a peer sends ahead.
 pub(crate) const INBOX_BYTES: usize = 32 * 1024;
@@ -141,8 +147,8 @@ pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
 /// Length in bytes of the smallest and the largest file that is compressed into the cache.
 pub(crate) const COMPRESSED_FILE_BYTES: std::ops::RangeInclusive<u64> = 256..=1024 * 1024;
 
-/// Files that wait to be compressed.
-pub(crate) const COMPRESS_QUEUED_MAX: usize = 32;
+/// Files that wait for the thread in the background.
+pub(crate) const BACKGROUND_QUEUED_MAX: usize = 32;
 
 /// Pieces in which a head may come, for each one that comes is read from the beginning.
 pub(crate) const HEAD_PIECES_MAX: u16 = 128;

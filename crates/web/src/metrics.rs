@@ -81,6 +81,8 @@ counters! {
     cut_peer => "answers_cut_total", "reason=\"peer\"";
     /// Files compressed into the cache of an event loop.
     compressed => "files_compressed_total", "";
+    /// Large files put into the cache of an event loop whole.
+    held => "files_held_total", "";
     /// Lines that the access log did not take in time.
     log_dropped => "access_log_dropped_total", "";
 }

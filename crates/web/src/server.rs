@@ -15,7 +15,7 @@ use switchboard_tls::Fingerprint;
 
 use crate::access_log;
 use crate::admission::Admission;
-use crate::compress::Compressor;
+use crate::background::Background;
 use crate::confine::{Confinement, Readable};
 use crate::error::Error;
 use crate::event_loop::{Address, Bound, Control, Listening, Loop, Order, Parts, bound};
@@ -26,7 +26,7 @@ use crate::monitor::{self, Monitor};
 use crate::plan::Policy;
 use crate::privileges;
 use crate::settings::{Listener, Settings, Site, TlsSettings};
-use crate::tree::Sites;
+use crate::tree::{self, Sites};
 
 /// A server that is not running yet.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Running {
     readable: Arc<Readable>,
     confinement: Confinement,
     monitor: Option<Monitor>,
-    compressor: Option<Compressor>,
+    background: Background,
     identities: Option<Identities>,
     // After the threads, so that their last lines are written.
     log: Option<access_log::Writer>,
@@ -101,7 +101,7 @@ impl Server {
         let addresses = bounds.iter().map(|bound| bound.address.clone()).collect();
         let monitor = monitor.map(|monitor| monitor.answer(metrics.clone())).transpose()?;
         let confinement = Confinement::Fully;
-        let compressor = compress.then(|| Compressor::start(Arc::clone(&readable))).transpose()?;
+        let background = Background::start(Arc::clone(&readable), tree::held_bytes_max(&limits))?;
         let listeners = by_loop(bounds, loops, identities.as_ref());
         let mut running = Running {
             loops: Vec::new(),
@@ -111,7 +111,7 @@ impl Server {
             readable,
             confinement,
             monitor,
-            compressor,
+            background,
             identities,
             log,
         };
@@ -123,7 +123,8 @@ impl Server {
                 admission: Arc::clone(&admission),
                 counters,
                 log: running.log.as_ref().map(access_log::Writer::sender),
-                compressor: running.compressor.as_ref().map(Compressor::queue),
+                background: running.background.queue(),
+                compress,
                 limits,
                 loops,
                 control: Arc::clone(&control),

@@ -25,8 +25,9 @@ use std::sync::Arc;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use crate::compress::Compressed;
+use crate::background::{Job, Made, Place, Queue, Task};
 use crate::error::Error;
+use crate::event_loop::Control;
 use crate::limits;
 use crate::settings::{Limits, Site};
 use crate::target::Path;
@@ -36,7 +37,8 @@ use root::Root;
 use watch::Watches;
 
 pub(crate) use entry::{Compression, Content, Entry, OpenFile, Thing};
-pub(crate) use stamp::FileTime;
+
+pub(crate) use stamp::{FileTime, Stamp};
 
 /// The folders of a server, opened; shared by its event loops.
 #[derive(Debug)]
@@ -89,6 +91,19 @@ pub(crate) struct Tree {
     files: Generations,
     absent: Generations,
     descriptor_cost_bytes: usize,
+    loops: usize,
+    keeper: Keeper,
+    /// Numbers that were given out.
+    tickets: u64,
+}
+
+/// Whom to ask to hold large files in memory, and whom to tell of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Keeper {
+    /// The thread.
+    pub(crate) queue: Queue,
+    /// The loop of the tree.
+    pub(crate) control: Arc<Control>,
 }
 
 impl Sites {
@@ -133,14 +148,18 @@ fn without_port(authority: &[u8]) -> &[u8] {
 
 impl Tree {
     /// An empty cache, one of `loops`.
-    pub(crate) fn new(sites: Arc<Sites>, limits: &Limits, loops: usize) -> Self {
-        let bytes_max = limits.cache_bytes_max / loops.max(1);
+    pub(crate) fn new(sites: Arc<Sites>, limits: &Limits, loops: usize, keeper: Keeper) -> Self {
+        let loops = loops.max(1);
+        let bytes_max = (limits.cache_bytes_max - held_bytes_max(limits)) / loops;
         let count = sites.sites.len();
         Self {
-            watches: Watches::new(limits.watched_folders_max / loops.max(1)),
+            watches: Watches::new(limits.watched_folders_max / loops),
             files: Generations::new(count, bytes_max, limits::CACHE_FILES_MAX),
             absent: Generations::new(count, bytes_max, limits::CACHE_ABSENT_MAX),
             descriptor_cost_bytes: bytes_max / limits::CACHE_DESCRIPTORS_MAX,
+            loops,
+            keeper,
+            tickets: 0,
             sites,
         }
     }
@@ -152,7 +171,9 @@ impl Tree {
         limits: &Limits,
         loops: usize,
     ) -> Option<BorrowedFd<'_>> {
-        *self = Self::new(sites, limits, loops);
+        // Numbers of before stay apart from those that come.
+        let tickets = self.tickets;
+        *self = Self { tickets, ..Self::new(sites, limits, loops, self.keeper.clone()) };
         self.descriptor()
     }
 
@@ -175,25 +196,43 @@ impl Tree {
     pub(crate) fn cached(&mut self, site: usize, key: &[u8], now: Now) -> Option<Rc<Entry>> {
         let sites = &self.sites;
         let is_right = |entry: &Entry| entry.is_right(&sites.sites[site].root, now);
-        match self.files.find(site, key, is_right) {
-            Some(entry) => Some(entry),
-            None => self.absent.find(site, key, is_right),
+        let Some(entry) = self.files.find(site, key, is_right) else {
+            return self.absent.find(site, key, is_right);
+        };
+        if let Some(task) = entry.to_hold(self.tickets + 1) {
+            self.have_held(site, key, &entry, task);
+        }
+        Some(entry)
+    }
+
+    fn have_held(&mut self, site: usize, key: &[u8], entry: &Entry, task: Task) {
+        let ticket = self.ticket();
+        let place = Place { site, key: key.into(), ticket };
+        if !self.keeper.queue.offer(Job { task, to: Arc::clone(&self.keeper.control), place }) {
+            entry.go_without(ticket);
         }
     }
 
-    /// Puts what was compressed beside the file of which it was made, if that is still known and right.
-    pub(crate) fn add_compressed(&mut self, made: Compressed, now: Now) -> bool {
-        let Compressed { place, forms } = made;
+    /// A number for what is to be made of a file.
+    pub(crate) fn ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
+    /// Puts what was made of a file beside it, if that is still known and right.
+    pub(crate) fn add(&mut self, made: Made, now: Now) -> bool {
+        let Made { is_compressed: _, place, forms } = made;
         if place.site >= self.sites.sites.len() {
             return false;
         }
         let Some(entry) = self.cached(place.site, &place.key, now) else { return false };
-        if forms.is_empty() || entry.compression.get() != Compression::Asked(place.ticket) {
+        if forms.is_empty() {
+            entry.go_without(place.ticket);
             return false;
         }
-        let Some(both) = entry.with_forms(forms) else { return false };
-        let cost = both.cost(place.key.len(), self.descriptor_cost_bytes);
-        self.files.insert(place.site, &place.key, Rc::new(both), cost);
+        let Some(richer) = entry.with_made(place.ticket, forms) else { return false };
+        let cost = richer.cost(place.key.len(), self.descriptor_cost_bytes, self.loops);
+        self.files.insert(place.site, &place.key, Rc::new(richer), cost);
         true
     }
 
@@ -213,7 +252,7 @@ impl Tree {
         let of = &sites.sites[site];
         let entry = Rc::new(fill::fill(of, site, path, &mut self.watches, now, settling)?);
         if !entry.is_stale() {
-            let cost = entry.cost(key.len(), self.descriptor_cost_bytes);
+            let cost = entry.cost(key.len(), self.descriptor_cost_bytes, self.loops);
             let cache = match entry.thing {
                 Thing::File(_) => &mut self.files,
                 Thing::Directory | Thing::Missing | Thing::Refused => &mut self.absent,
@@ -222,6 +261,11 @@ impl Tree {
         }
         Ok(entry)
     }
+}
+
+/// The part of the memory for files that is for large ones.
+pub(crate) const fn held_bytes_max(limits: &Limits) -> usize {
+    limits.cache_bytes_max / limits::HELD_SHARE
 }
 
 /// The key of a path in the cache: decoded, with a slash before it, and behind it if it names a folder.

@@ -13,7 +13,7 @@ use super::connection::{Connection, Then, Waits};
 use super::outgoing::Piece;
 use crate::accept::{Accepted, Coding};
 use crate::access_log::{Facts, Spoken, Texts};
-use crate::compress::{Job, Place};
+use crate::background::{Job, Place};
 use crate::conditional::Conditions;
 use crate::date;
 use crate::http1::respond::{self, Connection as Stays};
@@ -145,13 +145,13 @@ impl Loop {
         if entry.compression.get() != Compression::Wanted || !would_take() {
             return false;
         }
-        let Some(source) = entry.to_compress() else { return true };
+        let Some(task) = entry.to_compress() else { return true };
         tree::key(path, &mut self.key);
-        self.tickets += 1;
-        let place = Place { site, key: self.key.as_slice().into(), ticket: self.tickets };
-        let is_taken = compressor.offer(Job { source, to: Arc::clone(&self.control), place });
+        let ticket = self.tree.ticket();
+        let place = Place { site, key: self.key.as_slice().into(), ticket };
+        let is_taken = compressor.offer(Job { task, to: Arc::clone(&self.control), place });
         if is_taken {
-            entry.compression.set(Compression::Asked(self.tickets));
+            entry.compression.set(Compression::Asked(ticket));
         }
         !is_taken
     }
@@ -439,7 +439,7 @@ pub(super) fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> 
 
 pub(super) fn piece(content: &Content, start: u64, end: u64) -> Piece {
     match content {
-        Content::Memory(memory) => Piece::Memory(Rc::clone(memory), index(start)..index(end)),
+        Content::Memory(memory) => Piece::Memory(Arc::clone(memory), index(start)..index(end)),
         Content::Open(file) => Piece::File(Rc::clone(file), start..end),
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use h2::{Reason, SendStream};
@@ -266,7 +267,7 @@ impl Loop {
             Piece::Memory(memory, range) => {
                 let whole = range.clone();
                 range.start = range.end;
-                Chunk::shared(Rc::clone(memory), whole, gauge)
+                Chunk::shared(Arc::clone(memory), whole, gauge)
             }
             Piece::File(file, range) => {
                 let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);

@@ -2,13 +2,16 @@
 //!
 //! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: a piece of an
 //! open file is copied, and held back until the file is seen to be unchanged behind it. The kernel could send a file from its
-//! own pages (sendfile), but such pages are those of whoever overwrites the file in place until a slow peer has taken them.
+//! own pages (sendfile), but such pages are those of whoever overwrites the file in place until a slow peer has taken them;
+//! a peer on this machine, a proxy say, has acknowledged them long before it reads them. Large files that are asked for
+//! repeatedly are sent from memory, which costs no more than sendfile does.
 //!
 //! *Absent:* what is sent.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::io::Errno;
 
@@ -42,7 +45,7 @@ pub(crate) enum Piece {
     /// Bytes made up.
     Bytes(Vec<u8>),
     /// A part of a file in memory.
-    Memory(Rc<[u8]>, Range<usize>),
+    Memory(Arc<[u8]>, Range<usize>),
     /// A part of an open file.
     File(Rc<OpenFile>, Range<u64>),
 }
@@ -116,7 +119,8 @@ impl Outgoing {
         match self.pieces.front_mut() {
             Some(Piece::Memory(memory, range)) => {
                 let copied = left.len();
-                let taken = transport.send_both(left, &memory[range.clone()]).map_err(refused)?;
+                let end = range.end.min(range.start + SEND_BYTES);
+                let taken = transport.send_both(left, &memory[range.start..end]).map_err(refused)?;
                 self.sent += taken.min(copied);
                 range.start += taken.saturating_sub(copied);
                 if range.start == range.end {
@@ -171,6 +175,9 @@ impl Outgoing {
         self.taken += u64::try_from(taken).unwrap_or(u64::MAX);
     }
 }
+
+/// Bytes of a file in memory that are given to the kernel at once: the turn of a connection.
+const SEND_BYTES: usize = 256 * 1024;
 
 pub(super) fn read_at(file: &OpenFile, into: &mut [u8], offset: u64) -> Result<(), Sent> {
     let mut filled = 0;

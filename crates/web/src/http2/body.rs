@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Buf;
 
@@ -37,7 +38,7 @@ pub(crate) struct Chunk {
 #[derive(Debug)]
 enum Held {
     Text(&'static str),
-    Shared(Rc<[u8]>),
+    Shared(Arc<[u8]>),
     Own(Vec<u8>),
 }
 
@@ -48,7 +49,7 @@ impl Chunk {
     }
 
     /// A part of a file in memory.
-    pub(crate) fn shared(bytes: Rc<[u8]>, range: Range<usize>, gauge: &Rc<Gauge>) -> Self {
+    pub(crate) fn shared(bytes: Arc<[u8]>, range: Range<usize>, gauge: &Rc<Gauge>) -> Self {
         Self::new(Held::Shared(bytes), range, gauge)
     }
 

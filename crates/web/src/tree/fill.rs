@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use super::entry::{Compression, Content, Entry, OpenFile, Thing};
+use super::entry::{Compression, Content, Entry, Holding, OpenFile, Thing};
 use super::root::Opened;
 use super::stamp::Stamp;
 use super::watch::{Coverage, Stale, Watches};
@@ -79,6 +80,7 @@ impl Look<'_> {
         let compression = if is_fit(&thing) { Compression::Wanted } else { Compression::Unfit };
         Ok(Entry {
             thing,
+            holding: Cell::new(Holding::of(&contents)),
             contents,
             answers: RefCell::default(),
             compression: Cell::new(compression),
@@ -178,7 +180,7 @@ impl Look<'_> {
 }
 
 /// None when the file has not exactly so many bytes.
-fn read_whole(file: &OwnedFd, len: u64) -> Result<Option<Rc<[u8]>>, Errno> {
+fn read_whole(file: &OwnedFd, len: u64) -> Result<Option<Arc<[u8]>>, Errno> {
     let len = usize::try_from(len).expect("a small file fits in memory");
     // One byte more, so that growth is seen.
     let mut bytes = vec![0; len + 1];
@@ -192,7 +194,7 @@ fn read_whole(file: &OwnedFd, len: u64) -> Result<Option<Rc<[u8]>>, Errno> {
             Err(error) => return Err(error),
         }
     }
-    Ok((filled == len).then(|| Rc::from(&bytes[..len])))
+    Ok((filled == len).then(|| Arc::from(&bytes[..len])))
 }
 
 /// A stamp of the future belongs to a clock that was set back, or to another machine: such a file is not waited for.

@@ -301,6 +301,56 @@ fn a_file_is_compressed_once_and_never_shown_stale() {
 }
 
 #[test]
+fn a_large_file_is_held_in_memory_and_never_shown_stale() {
+    both_ways(|served, pass| {
+        let mut client = served.connect();
+        for length in [400_000_usize, 3_000_000] {
+            let before = served.running.metrics().snapshot().held;
+            let first = vec![length.to_le_bytes()[1]; length];
+            served.write("film.mp4", &first);
+            pass();
+            let part = "Range: bytes=300000-300099\r\n";
+            // Where nothing tells of changes, a slow machine may look at the disk anew before it was asked for twice.
+            while served.running.metrics().snapshot().held == before {
+                assert!(client.fetch("/film.mp4").body == first);
+                assert!(client.request("GET", "/film.mp4", part).body == first[300_000..300_100]);
+            }
+            assert!(client.fetch("/film.mp4").body == first);
+            assert!(client.request("GET", "/film.mp4", part).body == first[300_000..300_100]);
+            let second = vec![1; length];
+            replace(&served.path("film.mp4"), &second);
+            pass();
+            assert!(client.fetch("/film.mp4").body == second, "{length} bytes, replaced");
+            let third = vec![2; length];
+            served.write("film.mp4", &third);
+            pass();
+            for _ in 0..20 {
+                assert!(client.fetch("/film.mp4").body == third, "{length} bytes, overwritten");
+            }
+        }
+    });
+}
+
+#[test]
+fn large_files_take_no_more_memory_than_they_may() {
+    let served = Served::limited(|limits| limits.cache_bytes_max = 3_000_000);
+    served.write("fits", vec![1; 800_000]);
+    served.write("too much", vec![2; 800_000]);
+    let mut client = served.connect();
+    for _ in 0..3 {
+        assert_eq!(client.fetch("/fits").body.len(), 800_000);
+    }
+    until(&served, "the first is held", |counted| counted.held == 1);
+    served.write("after.html", "compressed after all that was asked before".repeat(100));
+    for _ in 0..40 {
+        assert!(client.fetch("/too%20much").body == vec![2; 800_000]);
+    }
+    client.request("GET", "/after.html", PACKED);
+    until(&served, "what was asked later is done", |counted| counted.compressed == 1);
+    assert_eq!(served.running.metrics().snapshot().held, 1, "there is no room for another");
+}
+
+#[test]
 fn nothing_is_compressed_that_is_not_to_be() {
     let served = Served::with(|settings| settings.compress = false);
     served.write("page.html", "text ".repeat(1000));

@@ -58,7 +58,8 @@ impl Program {
         } else {
             command.args(["--listen", &address]);
         }
-        command.args(["--workers", &start.workers.to_string(), "--access-log"]).arg(start.folder.join(LOG));
+        command.args(["--workers", &start.workers.to_string(), "--metrics", "127.0.0.1:0"]);
+        command.arg("--access-log").arg(start.folder.join(LOG));
         command
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
@@ -44,7 +45,7 @@ struct Ready {
 enum Payload {
     Nothing,
     Text(&'static str),
-    Memory(Rc<[u8]>, std::ops::Range<usize>),
+    Memory(Arc<[u8]>, std::ops::Range<usize>),
     Pieces(VecDeque<Piece>),
 }
 
@@ -259,7 +260,7 @@ fn ready(method: Method, plan: &Plan, fields: HeaderMap, entry: Option<&Entry>) 
 fn payload(content: &Content, start: u64, end: u64) -> Payload {
     match content {
         _ if start == end => Payload::Nothing,
-        Content::Memory(memory) => Payload::Memory(Rc::clone(memory), index(start)..index(end)),
+        Content::Memory(memory) => Payload::Memory(Arc::clone(memory), index(start)..index(end)),
         Content::Open(_) => Payload::Pieces(VecDeque::from([piece(content, start, end)])),
     }
 }
