@@ -2,8 +2,8 @@
 //! bounded queue, and the loop that asked puts the result into its cache. Until then the file goes out as it is.
 //!
 //! - Files worth it are compressed.
-//! - Large files that are asked for again and again are read into memory, once for all loops: to send memory costs half of
-//!   what reading and sending does.
+//! - Large files that are asked for again and again are copied into memory from which the kernel sends without a further copy,
+//!   once for all loops.
 //!
 //! *Promises* that no request waits for it, that what comes back was made from exactly the version that the loop has in its
 //! cache, and a bound on the memory for large files. *Absent:* which files are worth it.
@@ -18,7 +18,7 @@ use crate::confine::Readable;
 use crate::error::Error;
 use crate::event_loop::{Control, Order};
 use crate::limits;
-use crate::tree::{OpenFile, Stamp};
+use crate::tree::{OpenFile, Sealed, Stamp};
 
 /// What is to be done, and for whom.
 #[derive(Debug)]
@@ -34,12 +34,30 @@ pub(crate) struct Job {
 /// What is to be done with a version of a file.
 #[derive(Debug)]
 pub(crate) enum Task {
-    /// Compress what was read already,
-    CompressBytes(Arc<[u8]>),
-    /// or what is still to be read.
-    CompressFile(OpenFile),
-    /// Read it, to hold it in memory.
-    Hold(OpenFile, Coding),
+    /// Compress it.
+    Compress(Source),
+    /// Hold it in memory, where it is the form for this coding.
+    Hold(Source, Coding),
+}
+
+/// Where the bytes of a version are.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Here.
+    Bytes(Arc<[u8]>),
+    /// In sealed memory.
+    Sealed(Arc<Sealed>),
+    /// On disk, if it is still this version.
+    File(OpenFile),
+}
+
+/// The bytes of a form.
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// Here.
+    Bytes(Arc<[u8]>),
+    /// In sealed memory.
+    Sealed(Arc<Sealed>),
 }
 
 /// Which entry of a cache is meant.
@@ -61,7 +79,7 @@ pub(crate) struct Made {
     /// Where it belongs.
     pub(crate) place: Place,
     /// The bytes in each form; none when nothing could be done, or it was not worth it.
-    pub(crate) forms: Vec<(Coding, Arc<[u8]>)>,
+    pub(crate) forms: Vec<(Coding, Form)>,
 }
 
 /// The thread. Dropping it ends it when the file in hand is done.
@@ -131,45 +149,82 @@ const NICEST: i32 = 19;
 fn work(jobs: &Receiver<Message>, mut held: Held) {
     while let Ok(Message::Job(job)) = jobs.recv() {
         let Job { task, to, place } = *job;
-        let is_compressed = !matches!(task, Task::Hold(..));
-        let forms = match task {
-            Task::CompressBytes(bytes) => compressed(&bytes),
-            Task::CompressFile(file) => {
-                file.read_version().map(|bytes| compressed(&bytes)).unwrap_or_default()
+        let (is_compressed, forms) = match task {
+            Task::Compress(source) => (true, compressed(source)),
+            Task::Hold(source, coding) => {
+                let form = held.hold(source).map(|sealed| (coding, Form::Sealed(sealed)));
+                (false, form.into_iter().collect())
             }
-            Task::Hold(file, coding) => held.hold(&file).map(|bytes| (coding, bytes)).into_iter().collect(),
         };
         to.order(Order::Keep(Made { is_compressed, place, forms }));
     }
 }
 
-fn compressed(bytes: &[u8]) -> Vec<(Coding, Arc<[u8]>)> {
-    compress::forms(bytes).into_iter().map(|(coding, form)| (coding, form.into())).collect()
+fn compressed(source: Source) -> Vec<(Coding, Form)> {
+    let bytes = match source {
+        Source::Bytes(bytes) => Ok(bytes),
+        Source::Sealed(sealed) => sealed.read_whole(),
+        Source::File(file) => file.read_whole(),
+    };
+    let forms = bytes.map(|bytes| compress::forms(&bytes)).unwrap_or_default();
+    forms.into_iter().map(|(coding, form)| (coding, Form::Bytes(form.into()))).collect()
 }
 
-/// The large files that some loop holds. One that no loop holds any more takes no room.
+/// The files that some loop holds. One that no loop holds any more takes no room.
 #[derive(Debug)]
 struct Held {
-    files: Vec<(Stamp, Weak<[u8]>)>,
+    files: Vec<HeldFile>,
     bytes_max: usize,
 }
 
+#[derive(Debug)]
+struct HeldFile {
+    /// Which version it is, where that is known.
+    stamp: Option<Stamp>,
+    len: usize,
+    sealed: Weak<Sealed>,
+}
+
 impl Held {
-    /// The bytes of this version, if there is room for them and it is still the version on disk.
-    fn hold(&mut self, file: &OpenFile) -> Option<Arc<[u8]>> {
-        self.files.retain(|(_, bytes)| bytes.strong_count() > 0);
-        let same = self.files.iter().find(|(stamp, _)| stamp == file.stamp());
-        if let Some(bytes) = same.and_then(|(_, bytes)| bytes.upgrade()) {
-            return Some(bytes);
+    /// This version in sealed memory, if there is room for it and it is still the version on disk.
+    fn hold(&mut self, source: Source) -> Option<Arc<Sealed>> {
+        self.files.retain(|file| file.sealed.strong_count() > 0);
+        let (stamp, len) = match &source {
+            Source::Bytes(bytes) => (None, bytes.len()),
+            Source::File(file) => (Some(*file.stamp()), usize::try_from(file.stamp().len).ok()?),
+            Source::Sealed(sealed) => return Some(Arc::clone(sealed)),
+        };
+        if let Some(same) = self.files.iter().find_map(|file| file.of(&source, len)) {
+            return Some(same);
         }
-        let taken: usize = self.files.iter().filter_map(|(_, bytes)| Some(bytes.upgrade()?.len())).sum();
-        let len = usize::try_from(file.stamp().len).ok()?;
-        if taken.saturating_add(len) > self.bytes_max {
+        let taken: usize = self.files.iter().map(|file| file.len).sum();
+        let is_too_much = taken + len > self.bytes_max || len > self.bytes_max / limits::HELD_FILE_SHARE;
+        if is_too_much || self.files.len() >= limits::HELD_FILES_MAX {
             return None;
         }
-        let bytes = file.read_version()?;
-        self.files.push((*file.stamp(), Arc::downgrade(&bytes)));
-        Some(bytes)
+        let sealed = Arc::new(match &source {
+            Source::Bytes(bytes) => Sealed::of_bytes(bytes)?,
+            Source::File(file) => Sealed::of_file(file)?,
+            Source::Sealed(_) => return None,
+        });
+        self.files.push(HeldFile { stamp, len, sealed: Arc::downgrade(&sealed) });
+        Some(sealed)
+    }
+}
+
+impl HeldFile {
+    /// The memory, if `source` is of the same bytes; another loop asked for it.
+    fn of(&self, source: &Source, len: usize) -> Option<Arc<Sealed>> {
+        if self.len != len {
+            return None;
+        }
+        let sealed = self.sealed.upgrade()?;
+        let is_same = match source {
+            Source::Bytes(bytes) => sealed.read_whole().is_ok_and(|own| own == *bytes),
+            Source::File(file) => self.stamp.as_ref() == Some(file.stamp()),
+            Source::Sealed(_) => false,
+        };
+        is_same.then_some(sealed)
     }
 }
 
@@ -180,31 +235,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_files_are_held_once_and_their_room_is_bounded_and_freed() {
+    fn files_are_held_once_and_their_room_is_bounded_and_freed() {
         let folder = tempfile::tempdir().unwrap();
         let open = |name: &str| {
             let path = folder.path().join(name);
             fs::write(&path, name.repeat(1000)).unwrap();
-            OpenFile::of(fs::File::open(path).unwrap().into()).unwrap()
+            let file = fs::File::open(path).unwrap();
+            Source::File(OpenFile::of(file.into()).unwrap())
         };
-        let (one, other) = (open("a"), open("b"));
-        let mut held = Held { files: Vec::new(), bytes_max: 1500 };
-        let first = held.hold(&one).unwrap();
-        assert_eq!(&*first, "a".repeat(1000).as_bytes());
-        assert!(Arc::ptr_eq(&first, &held.hold(&one).unwrap()), "a second loop shares it");
-        assert!(held.hold(&other).is_none(), "there is no room");
-        drop(first);
-        assert!(held.hold(&other).is_some(), "there is room again");
-    }
-
-    #[test]
-    fn a_version_that_is_gone_is_not_held() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a");
-        fs::write(&path, "before").unwrap();
-        let file = OpenFile::of(fs::File::open(&path).unwrap().into()).unwrap();
-        fs::write(&path, "after that").unwrap();
-        let mut held = Held { files: Vec::new(), bytes_max: 1500 };
-        assert!(held.hold(&file).is_none());
+        let bytes = |name: &str| Source::Bytes(name.repeat(1000).into_bytes().into());
+        let mut held = Held { files: Vec::new(), bytes_max: 3500 };
+        let first = held.hold(open("a")).unwrap();
+        assert_eq!(&*first.read_whole().unwrap(), "a".repeat(1000).as_bytes());
+        let second = held.hold(bytes("b")).unwrap();
+        assert_eq!(&*second.read_whole().unwrap(), "b".repeat(1000).as_bytes());
+        assert!(Arc::ptr_eq(&second, &held.hold(bytes("b")).unwrap()), "a second loop shares it");
+        let third = held.hold(bytes("c")).unwrap();
+        assert!(held.hold(bytes("d")).is_none(), "there is no room");
+        drop(third);
+        assert!(held.hold(bytes("d")).is_some(), "there is room again");
+        let mut small = Held { files: Vec::new(), bytes_max: 2500 };
+        assert!(small.hold(bytes("a")).is_none(), "one file takes a third at most");
     }
 }

@@ -44,11 +44,17 @@ pub(crate) const OPEN_TRIES_MAX: u32 = 16;
 /// Largest file in bytes that is read into memory where it is found; larger ones are held open.
 pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// Largest file in bytes that is held in memory once it was asked for repeatedly.
-pub(crate) const HELD_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Smallest file in bytes that is sealed in memory once it was asked for repeatedly: smaller ones are copied faster.
+pub(crate) const HELD_FILE_BYTES_MIN: usize = 32 * 1024;
 
-/// One part in so many of the memory for files is for those that are larger than [`CACHED_FILE_BYTES_MAX`].
-pub(crate) const HELD_SHARE: usize = 3;
+/// One part in so many of the memory for files is for what is sealed,
+pub(crate) const HELD_SHARE: usize = 2;
+
+/// and one part in so many of that is the most for a file.
+pub(crate) const HELD_FILE_SHARE: usize = 3;
+
+/// Most files that are sealed in memory; each is a descriptor.
+pub(crate) const HELD_FILES_MAX: usize = 256;
 
 /// Largest body in bytes that is copied behind its head, so that pipelined answers leave together.
 pub(crate) const INLINE_BODY_BYTES_MAX: usize = 16 * 1024;
@@ -94,7 +100,7 @@ pub(crate) const SETTLE_WAITS_MAX: u8 = 40;
 pub(crate) const READ_TRIES_MAX: u32 = 8;
 
 /// Bytes of a file that a connection sends before the others have their turn.
-pub(crate) const TURN_BYTES_MAX: u64 = 256 * 1024;
+pub(crate) const TURN_BYTES_MAX: u64 = 512 * 1024;
 
 /// Bytes of a file that are copied at once.
 pub(crate) const COPY_BYTES: usize = 128 * 1024;

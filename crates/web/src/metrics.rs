@@ -81,7 +81,7 @@ counters! {
     cut_peer => "answers_cut_total", "reason=\"peer\"";
     /// Files compressed into the cache of an event loop.
     compressed => "files_compressed_total", "";
-    /// Large files put into the cache of an event loop whole.
+    /// Files that an event loop has the kernel send from sealed memory.
     held => "files_held_total", "";
     /// Lines that the access log did not take in time.
     log_dropped => "access_log_dropped_total", "";

@@ -17,6 +17,7 @@ mod entry;
 mod fill;
 mod root;
 mod stamp;
+mod version;
 mod watch;
 
 use std::rc::Rc;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-use crate::background::{Job, Made, Place, Queue, Task};
+use crate::background::{Job, Made, Place, Queue};
 use crate::error::Error;
 use crate::event_loop::Control;
 use crate::limits;
@@ -36,9 +37,10 @@ use cache::Generations;
 use root::Root;
 use watch::Watches;
 
-pub(crate) use entry::{Compression, Content, Entry, OpenFile, Thing};
+pub(crate) use entry::{Compression, Content, Entry, Thing};
 
 pub(crate) use stamp::{FileTime, Stamp};
+pub(crate) use version::{Changed, OpenFile, Sealed};
 
 /// The folders of a server, opened; shared by its event loops.
 #[derive(Debug)]
@@ -196,16 +198,12 @@ impl Tree {
     pub(crate) fn cached(&mut self, site: usize, key: &[u8], now: Now) -> Option<Rc<Entry>> {
         let sites = &self.sites;
         let is_right = |entry: &Entry| entry.is_right(&sites.sites[site].root, now);
-        let Some(entry) = self.files.find(site, key, is_right) else {
-            return self.absent.find(site, key, is_right);
-        };
-        if let Some(task) = entry.to_hold(self.tickets + 1) {
-            self.have_held(site, key, &entry, task);
-        }
-        Some(entry)
+        self.files.find(site, key, is_right).or_else(|| self.absent.find(site, key, is_right))
     }
 
-    fn have_held(&mut self, site: usize, key: &[u8], entry: &Entry, task: Task) {
+    /// Has a file held in memory that the kernel sends from, if it was asked for often enough by now.
+    pub(crate) fn hold(&mut self, site: usize, key: &[u8], entry: &Entry) {
+        let Some(task) = entry.to_hold(self.tickets + 1) else { return };
         let ticket = self.ticket();
         let place = Place { site, key: key.into(), ticket };
         if !self.keeper.queue.offer(Job { task, to: Arc::clone(&self.keeper.control), place }) {
@@ -263,7 +261,7 @@ impl Tree {
     }
 }
 
-/// The part of the memory for files that is for large ones.
+/// The part of the memory for files that is for what is sealed.
 pub(crate) const fn held_bytes_max(limits: &Limits) -> usize {
     limits.cache_bytes_max / limits::HELD_SHARE
 }

@@ -75,8 +75,12 @@ impl Loop {
         let now = self.now();
         let key = tree::plain_key(head.resource);
         let mut entry = key.and_then(|key| self.tree.cached(site, key, now));
-        if let Some(entry) = &entry {
+        if let (Some(entry), Some(key)) = (&entry, key) {
             self.counters.cache_hits.one();
+            // Elsewhere every byte is copied anyway.
+            if connection.transport.plain().is_some() {
+                self.tree.hold(site, key, entry);
+            }
             if self.again(connection, head, entry) {
                 return Answered::Yes;
             }
@@ -422,9 +426,9 @@ pub(super) fn is_timeless(conditions: &Conditions<'_>, entry: &Entry, moment: Mo
     }
 }
 
-/// Who is still sending would not read the answer if the connection ended at once.
+/// Who is still sending, a body or the next request, would not read the answer if the connection ended at once.
 fn closing_of(head: &Head<'_>) -> Then {
-    if head.expects_continue { Then::Linger } else { Then::Close }
+    if head.expects_continue || head.persistent { Then::Linger } else { Then::Close }
 }
 
 pub(super) fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> {
@@ -440,6 +444,7 @@ pub(super) fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> 
 pub(super) fn piece(content: &Content, start: u64, end: u64) -> Piece {
     match content {
         Content::Memory(memory) => Piece::Memory(Arc::clone(memory), index(start)..index(end)),
+        Content::Sealed(sealed) => Piece::Sealed(Arc::clone(sealed), start..end),
         Content::Open(file) => Piece::File(Rc::clone(file), start..end),
     }
 }

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::Loop;
 use super::clock::Clock;
 use super::connection::{Connection, Pace, Waits};
-use super::outgoing::{Piece, read_at};
+use super::outgoing::Piece;
 use super::serve::Fate;
 use crate::access_log::Kept;
 use crate::http2::{Chunk, Event, Gauge, Session, Stream};
@@ -269,9 +269,8 @@ impl Loop {
                 range.start = range.end;
                 Chunk::shared(Arc::clone(memory), whole, gauge)
             }
-            Piece::File(file, range) => {
-                let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-                let wanted = left.min(self.scratch.len());
+            Piece::Sealed(..) | Piece::File(..) => {
+                let wanted = piece.left().min(STREAM_PIECE_BYTES);
                 sending.stream.reserve_capacity(wanted);
                 let count = sending.stream.capacity().min(wanted);
                 if count == 0 {
@@ -279,14 +278,12 @@ impl Loop {
                     return Read::Blocked;
                 }
                 let mut bytes = vec![0; count];
-                // Behind the last byte that is read, before the first that cannot be taken back.
-                if read_at(file, &mut bytes, range.start).is_err() || !file.is_unchanged() {
+                if piece.read(&mut bytes).is_err() {
                     sending.pieces.push_front(piece);
                     sending.stream.send_reset(Reason::INTERNAL_ERROR);
                     self.counters.cut_changed.one();
                     return Read::Ended;
                 }
-                range.start += u64::try_from(count).unwrap_or(0);
                 Chunk::own(bytes, gauge)
             }
         };
@@ -332,6 +329,9 @@ impl Loop {
         }
     }
 }
+
+/// Bytes of a file that are read for a stream at once.
+const STREAM_PIECE_BYTES: usize = 32 * 1024;
 
 /// Reads and sends of a connection before it is the others' turn.
 const ROUNDS_PER_TURN_MAX: u32 = 4;

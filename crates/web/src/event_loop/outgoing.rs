@@ -3,8 +3,7 @@
 //! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: a piece of an
 //! open file is copied, and held back until the file is seen to be unchanged behind it. The kernel could send a file from its
 //! own pages (sendfile), but such pages are those of whoever overwrites the file in place until a slow peer has taken them;
-//! a peer on this machine, a proxy say, has acknowledged them long before it reads them. Large files that are asked for
-//! repeatedly are sent from memory, which costs no more than sendfile does.
+//! a peer on this machine, a proxy say, has acknowledged them long before it reads them. So only sealed memory is sent that way.
 //!
 //! *Absent:* what is sent.
 
@@ -13,12 +12,13 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use super::transport::{Follows, Transport};
 use crate::access_log::Kept;
 use crate::limits;
-use crate::tree::OpenFile;
+use crate::tree::{Changed, OpenFile, Sealed};
 
 /// What is still to be sent, in order: `bytes`, then the pieces.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub(crate) enum Piece {
     Bytes(Vec<u8>),
     /// A part of a file in memory.
     Memory(Arc<[u8]>, Range<usize>),
+    /// A part of a file in sealed memory.
+    Sealed(Arc<Sealed>, Range<u64>),
     /// A part of an open file.
     File(Rc<OpenFile>, Range<u64>),
 }
@@ -56,8 +58,25 @@ impl Piece {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Memory(_, range) => range.len(),
-            Self::File(_, range) => len(range.end - range.start),
+            Self::Sealed(_, range) | Self::File(_, range) => len(range.end - range.start),
         }
+    }
+
+    /// Takes bytes from the front of a file.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<(), Changed> {
+        let range = match self {
+            Self::Sealed(sealed, range) => {
+                sealed.read_at(into, range.start)?;
+                range
+            }
+            Self::File(file, range) => {
+                file.read_at(into, range.start)?;
+                range
+            }
+            Self::Bytes(_) | Self::Memory(..) => return Ok(()),
+        };
+        range.start += u64::try_from(into.len()).expect("a length fits in 64 bits");
+        Ok(())
     }
 }
 
@@ -119,8 +138,7 @@ impl Outgoing {
         match self.pieces.front_mut() {
             Some(Piece::Memory(memory, range)) => {
                 let copied = left.len();
-                let end = range.end.min(range.start + SEND_BYTES);
-                let taken = transport.send_both(left, &memory[range.start..end]).map_err(refused)?;
+                let taken = transport.send_both(left, &memory[range.clone()]).map_err(refused)?;
                 self.sent += taken.min(copied);
                 range.start += taken.saturating_sub(copied);
                 if range.start == range.end {
@@ -139,26 +157,30 @@ impl Outgoing {
                 self.sent = 0;
                 self.pieces.pop_front();
             }
-            Some(Piece::File(..)) => self.file(transport, scratch)?,
+            Some(Piece::Sealed(sealed, range)) => {
+                if let Some(socket) = transport.plain() {
+                    let taken = sendfile(socket, sealed, range).map_err(refused)?;
+                    if range.is_empty() {
+                        self.pieces.pop_front();
+                    }
+                    self.count(taken);
+                } else {
+                    self.copy(transport, scratch)?;
+                }
+            }
+            Some(Piece::File(..)) => self.copy(transport, scratch)?,
             None => {}
         }
         Ok(())
     }
 
-    /// Sends of the open file in front. Nothing is left in `bytes`.
-    fn file(&mut self, transport: &mut Transport, scratch: &mut [u8]) -> Result<(), Sent> {
-        let Some(Piece::File(file, range)) = self.pieces.front_mut() else { return Ok(()) };
-        let left = range.end - range.start;
-        let wanted = len(left).min(scratch.len());
+    /// Sends of the file in front, by way of `scratch`. Nothing is left in `bytes`.
+    fn copy(&mut self, transport: &mut Transport, scratch: &mut [u8]) -> Result<(), Sent> {
+        let Some(piece) = self.pieces.front_mut() else { return Ok(()) };
+        let wanted = piece.left().min(scratch.len());
         let copy = &mut scratch[..wanted];
-        read_at(file, copy, range.start)?;
-        range.start += u64::try_from(wanted).unwrap_or(left);
-        let is_end = range.is_empty();
-        // Behind the last byte that is read, before the first that cannot be taken back.
-        if !file.is_unchanged() {
-            return Err(Sent::Changed);
-        }
-        if is_end {
+        piece.read(copy).map_err(|Changed| Sent::Changed)?;
+        if piece.left() == 0 {
             self.pieces.pop_front();
         }
         self.bytes.clear();
@@ -176,21 +198,10 @@ impl Outgoing {
     }
 }
 
-/// Bytes of a file in memory that are given to the kernel at once: the turn of a connection.
-const SEND_BYTES: usize = 256 * 1024;
-
-pub(super) fn read_at(file: &OpenFile, into: &mut [u8], offset: u64) -> Result<(), Sent> {
-    let mut filled = 0;
-    while filled < into.len() {
-        let at = offset + u64::try_from(filled).unwrap_or(0);
-        match rustix::io::pread(&file.file, &mut into[filled..], at) {
-            Ok(0) => return Err(Sent::Changed),
-            Ok(read) => filled += read,
-            Err(Errno::INTR) => {}
-            Err(_) => return Err(Sent::Changed),
-        }
-    }
-    Ok(())
+/// Lets the kernel send from the front of `range`, which moves on.
+fn sendfile(socket: BorrowedFd<'_>, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
+    let wanted = len((range.end - range.start).min(limits::TURN_BYTES_MAX));
+    rustix::fs::sendfile(socket, sealed.descriptor(), Some(&mut range.start), wanted)
 }
 
 fn refused(error: Errno) -> Sent {

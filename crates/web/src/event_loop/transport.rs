@@ -77,6 +77,14 @@ impl Transport {
         }
     }
 
+    /// The socket, where bytes go out as they are.
+    pub(crate) fn plain(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Plain(socket) => Some(socket.as_fd()),
+            Self::Tls(_) => None,
+        }
+    }
+
     /// The descriptor to watch.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         match self {

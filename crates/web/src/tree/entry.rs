@@ -1,19 +1,16 @@
 //! What was found at a path, with everything that an answer needs. Absent: how it was found.
 
 use std::cell::{Cell, RefCell};
-use std::iter::repeat_n;
 use std::rc::Rc;
 use std::sync::Arc;
-
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
 
 use super::Now;
 use super::root::Root;
 use super::stamp::Stamp;
+use super::version::{OpenFile, Sealed};
 use super::watch::{Coverage, Stale};
 use crate::accept::Coding;
-use crate::background::Task;
+use crate::background::{Form, Source, Task};
 use crate::event_loop::Answer;
 use crate::limits;
 use crate::plan::{Facts, Found, Variant};
@@ -77,76 +74,40 @@ pub(crate) enum Thing {
 pub(crate) enum Content {
     /// In memory.
     Memory(Arc<[u8]>),
+    /// In memory that the kernel sends from.
+    Sealed(Arc<Sealed>),
     /// On disk.
     Open(Rc<OpenFile>),
 }
 
-/// An open file, and which version of it is meant.
-#[derive(Debug)]
-pub(crate) struct OpenFile {
-    /// Open for reading; offsets are given with each read.
-    pub(crate) file: OwnedFd,
-    pub(super) stamp: Stamp,
-}
-
-impl OpenFile {
-    /// The version of `file` that is there now.
-    #[cfg(test)]
-    pub(crate) fn of(file: OwnedFd) -> Result<Self, Errno> {
-        let stamp = Stamp::new(&rustix::fs::fstat(&file)?);
-        Ok(Self { file, stamp })
-    }
-
-    /// Which version it is.
-    pub(crate) const fn stamp(&self) -> &Stamp {
-        &self.stamp
-    }
-
-    /// All bytes of the version that was found; none when the file is another one by now.
-    pub(crate) fn read_version(&self) -> Option<Arc<[u8]>> {
-        let mut shared: Arc<[u8]> = repeat_n(0, usize::try_from(self.stamp.len).ok()?).collect();
-        let bytes = Arc::get_mut(&mut shared)?;
-        let mut filled = 0;
-        while filled < bytes.len() {
-            let offset = u64::try_from(filled).ok()?;
-            match rustix::io::pread(&self.file, &mut bytes[filled..], offset) {
-                Ok(0) => return None,
-                Ok(read) => filled += read,
-                Err(Errno::INTR) => {}
-                Err(_) => return None,
-            }
-        }
-        self.is_unchanged().then_some(shared)
-    }
-
-    /// The same version, through a descriptor of its own.
-    fn again(&self) -> Option<Self> {
-        let file = rustix::io::fcntl_dupfd_cloexec(&self.file, 0).ok()?;
-        Some(Self { file, stamp: self.stamp })
-    }
-
+impl Content {
+    /// Whether the kernel would send it with less work from sealed memory.
     fn is_holdable(&self) -> bool {
-        self.stamp.len <= limits::HELD_FILE_BYTES_MAX
+        match self {
+            Self::Memory(bytes) => bytes.len() >= limits::HELD_FILE_BYTES_MIN,
+            Self::Open(_) => true,
+            Self::Sealed(_) => false,
+        }
     }
 
-    /// Whether the file is still the version that was found.
-    pub(crate) fn is_unchanged(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|stat| {
-            // Removing the name, or adding one, does not touch the bytes.
-            let now = Stamp::new(&stat);
-            now == self.stamp || (now.links != self.stamp.links && now.same_bytes(&self.stamp))
-        })
+    /// For another thread; none when the system has no descriptor left.
+    fn source(&self) -> Option<Source> {
+        match self {
+            Self::Memory(bytes) => Some(Source::Bytes(Arc::clone(bytes))),
+            Self::Open(open) => open.again().map(Source::File),
+            Self::Sealed(sealed) => Some(Source::Sealed(Arc::clone(sealed))),
+        }
     }
 }
 
 impl Holding {
     /// For an entry with these contents.
     pub(super) fn of(contents: &[(Coding, Content)]) -> Self {
-        let is_fit = |(_, content): &(Coding, Content)| match content {
-            Content::Memory(_) => false,
-            Content::Open(open) => open.is_holdable(),
-        };
-        if contents.iter().any(is_fit) { Self::After { asked: 0, wanted: HOLD_AFTER } } else { Self::Unfit }
+        if contents.iter().any(|(_, content)| content.is_holdable()) {
+            Self::After { asked: 0, wanted: HOLD_AFTER }
+        } else {
+            Self::Unfit
+        }
     }
 }
 
@@ -176,10 +137,7 @@ impl Entry {
 
     /// What is to be compressed of it, if that can be told without waiting.
     pub(crate) fn to_compress(&self) -> Option<Task> {
-        match self.content(Coding::Identity)? {
-            Content::Memory(bytes) => Some(Task::CompressBytes(Arc::clone(bytes))),
-            Content::Open(open) => open.again().map(Task::CompressFile),
-        }
+        self.content(Coding::Identity)?.source().map(Task::Compress)
     }
 
     /// What is to be held in memory of it under the number `ticket`, now that it was asked for once more. What cannot be held
@@ -192,10 +150,8 @@ impl Entry {
             return None;
         }
         self.holding.set(Holding::Asked { ticket, wanted: wanted.saturating_mul(2) });
-        self.contents.iter().find_map(|(coding, content)| match content {
-            Content::Open(open) if open.is_holdable() => Some(Task::Hold(open.again()?, *coding)),
-            Content::Open(_) | Content::Memory(_) => None,
-        })
+        let (coding, content) = self.contents.iter().find(|(_, content)| content.is_holdable())?;
+        Some(Task::Hold(content.source()?, *coding))
     }
 
     /// Takes note that nothing came of what was asked for under the number `ticket`.
@@ -210,7 +166,7 @@ impl Entry {
 
     /// The same with these forms, which were made from it under the number `ticket`. It rests on the same, so it is stale when this is.
     /// None when it was not asked for.
-    pub(super) fn with_made(&self, ticket: u64, forms: Vec<(Coding, Arc<[u8]>)>) -> Option<Self> {
+    pub(super) fn with_made(&self, ticket: u64, forms: Vec<(Coding, Form)>) -> Option<Self> {
         let Thing::File(facts) = &self.thing else { return None };
         let is_compressed = self.compression.get() == Compression::Asked(ticket);
         let is_held = matches!(self.holding.get(), Holding::Asked { ticket: own, .. } if own == ticket);
@@ -220,14 +176,17 @@ impl Entry {
         let mut facts = facts.clone();
         let mut contents = self.contents.clone();
         let original = facts.variants.first()?.etag.clone();
-        for (coding, bytes) in forms {
-            if let Some((_, content)) = contents.iter_mut().find(|(own, _)| *own == coding) {
-                *content = Content::Memory(bytes);
+        for (coding, form) in forms {
+            let (content, len) = match form {
+                Form::Bytes(bytes) => (Content::Memory(Arc::clone(&bytes)), u64::try_from(bytes.len()).ok()?),
+                Form::Sealed(sealed) => (Content::Sealed(Arc::clone(&sealed)), sealed.len()),
+            };
+            if let Some((_, own)) = contents.iter_mut().find(|(own, _)| *own == coding) {
+                *own = content;
                 continue;
             }
-            let len = u64::try_from(bytes.len()).ok()?;
             facts.variants.push(Variant { coding, len, etag: original.of_compressed(coding) });
-            contents.push((coding, Content::Memory(bytes)));
+            contents.push((coding, content));
         }
         let compression = if is_compressed { Compression::Unfit } else { self.compression.get() };
         Some(Self {
@@ -267,12 +226,11 @@ impl Entry {
         is_same
     }
 
-    /// About the bytes that it takes; `descriptor_bytes` is what an open file counts for, and large files are shared by `loops`.
+    /// About the bytes that it takes; `descriptor_bytes` is what an open file counts for, and what is sealed is shared by `loops`.
     pub(super) fn cost(&self, key_bytes: usize, descriptor_bytes: usize, loops: usize) -> usize {
-        let is_large = |len| u64::try_from(len).is_ok_and(|len| len > limits::CACHED_FILE_BYTES_MAX);
         let contents = self.contents.iter().map(|(_, content)| match content {
-            Content::Memory(bytes) if is_large(bytes.len()) => bytes.len().div_ceil(loops),
             Content::Memory(bytes) => bytes.len(),
+            Content::Sealed(sealed) => usize::try_from(sealed.len()).unwrap_or(usize::MAX).div_ceil(loops),
             Content::Open(_) => descriptor_bytes,
         });
         // Heads made up later are bounded in number and length; they are counted beforehand.

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use super::entry::{Compression, Content, Entry, Holding, OpenFile, Thing};
+use super::entry::{Compression, Content, Entry, Holding, Thing};
 use super::root::Opened;
 use super::stamp::Stamp;
+use super::version::OpenFile;
 use super::watch::{Coverage, Stale, Watches};
 use super::{Now, OpenSite, Settling, Trouble};
 use crate::accept::Coding;
