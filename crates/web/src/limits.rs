@@ -99,8 +99,11 @@ pub(crate) const SETTLE_WAITS_MAX: u8 = 40;
 /// Tries at a file that changes while it is read.
 pub(crate) const READ_TRIES_MAX: u32 = 8;
 
-/// Bytes of a file that a connection sends before the others have their turn.
+/// Bytes of a file that a connection copies before the others have their turn,
 pub(crate) const TURN_BYTES_MAX: u64 = 512 * 1024;
+
+/// and bytes that the kernel sends for it without a copy.
+pub(crate) const SENDFILE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// Bytes of a file that are copied at once.
 pub(crate) const COPY_BYTES: usize = 128 * 1024;

@@ -200,7 +200,7 @@ impl Outgoing {
 
 /// Lets the kernel send from the front of `range`, which moves on.
 fn sendfile(socket: BorrowedFd<'_>, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
-    let wanted = len((range.end - range.start).min(limits::TURN_BYTES_MAX));
+    let wanted = len((range.end - range.start).min(limits::SENDFILE_BYTES_MAX));
     rustix::fs::sendfile(socket, sealed.descriptor(), Some(&mut range.start), wanted)
 }
 
