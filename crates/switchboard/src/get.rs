@@ -20,6 +20,8 @@ mod fetch;
 mod fields;
 pub mod limits;
 mod part;
+mod race;
+mod rate;
 mod redirect;
 mod retry;
 mod sink;
@@ -27,7 +29,7 @@ mod target;
 mod wish;
 
 pub use dialogue::Dialogue;
-pub use error::GetError;
+pub use error::{GetError, counted};
 pub use fetch::{fetch, left_behind};
 pub use fields::Fields;
 pub use redirect::Downgrade;

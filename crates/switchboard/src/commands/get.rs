@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::get::{
     self, Begun, Compression, Dialogue, Downgrade, Fetched, Fields, GetError, Head, Method, Place, Wish,
-    limits,
+    counted, limits,
 };
 use crate::screen::{Form, Screen};
 
@@ -67,6 +67,9 @@ pub struct Arguments {
     /// Seconds to wait for the next byte
     #[arg(long, value_name = "SECONDS", default_value = limits::STALL_DEFAULT_SECONDS, value_parser = some_seconds)]
     pub stall_timeout: Duration,
+    /// Least bytes a second, on average over the time of --stall-timeout; 0 takes any
+    #[arg(long, value_name = "BYTES", default_value_t = limits::RATE_DEFAULT_BYTES_PER_SECOND)]
+    pub min_rate: u64,
     /// Seconds for everything, attempts and pauses included
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub max_time: Option<Duration>,
@@ -156,6 +159,7 @@ fn wish(screen: &Screen, arguments: &Arguments) -> Result<Wish, Failure> {
         first_pause: arguments.retry_delay,
         connect_timeout: arguments.connect_timeout,
         stall_timeout: arguments.stall_timeout,
+        bytes_per_second_min: arguments.min_rate,
         bytes_max: arguments.max_size,
     })
 }
@@ -194,9 +198,9 @@ fn told(screen: &Screen, wish: &Wish, fetched: &Fetched, took: Duration) -> Resu
     match (screen.form(), &fetched.file) {
         (Form::Json, _) => screen.line(&as_json(fetched, took).to_string()),
         (Form::Text, Some(file)) => screen.line(&format!(
-            "wrote {}: {} bytes",
+            "wrote {}: {}",
             crate::screen::harmless(&file.display().to_string()),
-            fetched.bytes
+            counted(fetched.bytes)
         )),
         (Form::Text, None) if matches!(wish.place, Place::File(_)) => {
             screen.notice(&format!("{}: no file was written", fetched.status));
@@ -227,9 +231,12 @@ fn as_json(fetched: &Fetched, took: Duration) -> serde_json::Value {
 /// Says what is left of a fetch that did not end well, and how to go on.
 fn with_remains(failure: Failure, wish: &Wish) -> Failure {
     match get::left_behind(wish) {
-        Some(bytes) => failure.advise(format!(
-            "{bytes} bytes are kept beside it; the same command with --continue goes on with them"
-        )),
+        Some(bytes) => {
+            let kept = if bytes == 1 { "1 byte is".to_owned() } else { format!("{bytes} bytes are") };
+            failure.advise(format!(
+                "{kept} kept beside it; the same command with --continue goes on behind that"
+            ))
+        }
         None => failure,
     }
 }

@@ -196,16 +196,19 @@ impl From<GetError> for Failure {
             | GetError::NoAnswer { .. }
             | GetError::InUse { .. } => Exit::Unavailable,
             GetError::Tls(error) => of_tls(error),
-            GetError::TimedOut { .. } => Exit::TimedOut,
+            GetError::TimedOut { .. } | GetError::TooSlow { .. } => Exit::TimedOut,
             GetError::NotHttp { .. }
             | GetError::CutShort { .. }
+            | GetError::Unasked { .. }
+            | GetError::Framing { .. }
             | GetError::Contradiction { .. }
             | GetError::Decode { .. }
             | GetError::UnknownCoding { .. }
             | GetError::Redirect { .. }
             | GetError::RedirectsTooMany { .. } => Exit::Protocol,
             GetError::Downgrade { .. } => Exit::NotPermitted,
-            GetError::Status { status, .. } if status.is_server_error() => Exit::ServerFailed,
+            // A class that does not exist is as good as 5xx (RFC 9110 section 15).
+            GetError::Status { status, .. } if status.as_u16() >= 500 => Exit::ServerFailed,
             GetError::Status { .. } => Exit::Refused,
             GetError::Place { .. } => Exit::CannotCreate,
             GetError::File { .. } | GetError::Output { .. } => Exit::InputOutput,

@@ -1,5 +1,5 @@
-//! A connection to the host of a URL, directly or through the proxy that the environment names: addresses in turn, TLS by our
-//! own trust, HTTP/2 where the host offers it. Absent: keeping connections for later, racing IPv6 against IPv4, SOCKS.
+//! A connection to the host of a URL, directly or through the proxy that the environment names: addresses in a race, TLS by
+//! our own trust, HTTP/2 where the host offers it. Absent: keeping connections for later, SOCKS.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ use url::{Host, Url};
 use super::dialogue::Dialogue;
 use super::error::GetError;
 use super::limits::{ADDRESSES_MAX, ANSWER_FIELDS_MAX, HEAD_BYTES_MAX};
+use super::race;
 
 /// What a request is sent over.
 pub(super) struct Connection {
@@ -120,7 +121,7 @@ fn proxy_for(url: &Url) -> Result<Option<Proxy>, GetError> {
     }))
 }
 
-/// Each address in turn; the time is shared, so that one that swallows everything does not take it all.
+/// A connection to whichever address answers first.
 async fn tcp(
     (name, port): &(Host<String>, u16),
     host: &str,
@@ -136,27 +137,20 @@ async fn tcp(
             found.take(ADDRESSES_MAX).collect()
         }
     };
-    let share = patience / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in addresses {
-        dialogue.note(&format!("connecting to {address}"));
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Whole requests are written at once; without this the last piece could wait for an acknowledgement.
-                let _unchanged = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = error,
-            Err(_elapsed) => last = io::ErrorKind::TimedOut.into(),
+    match tokio::time::timeout(patience, race::connect(addresses, dialogue)).await {
+        Ok(Ok(stream)) => {
+            // Whole requests are written at once; without this the last piece could wait for an acknowledgement.
+            let _unchanged = stream.set_nodelay(true);
+            Ok(stream)
         }
-    }
-    match last.kind() == io::ErrorKind::TimedOut {
-        true => Err(GetError::TimedOut {
+        Ok(Err(source)) if source.kind() != io::ErrorKind::TimedOut => {
+            Err(GetError::Connect { host: host.to_owned(), source })
+        }
+        Ok(Err(_)) | Err(_) => Err(GetError::TimedOut {
             what: format!("no connection to {host}"),
             seconds: patience,
             flag: "--connect-timeout",
         }),
-        false => Err(GetError::Connect { host: host.to_owned(), source: last }),
     }
 }
 

@@ -44,7 +44,9 @@ pub(super) fn continuation(answer: &Answer, length: u64, note: &Note) -> Continu
                         .size_hint()
                         .exact()
                         .is_none_or(|rest| first.checked_add(rest) == Some(last + 1))
-                    && note.agrees(&answer.fields, total) =>
+                    && note.agrees(&answer.fields, total)
+                    // Two parts are put together under one strong validator alone (RFC 9110 section 15.3.7.3).
+                    && note.is_named_by(&answer.fields) =>
             {
                 Continuation::Rest { end: last + 1 }
             }

@@ -85,6 +85,21 @@ pub enum GetError {
         /// The flag that raises it.
         flag: &'static str,
     },
+    /// Bytes came, and too few of them.
+    #[error(
+        "only {} came from {host} within {} s, where {bytes_per_second_min} a second are wanted; try again, or want less with --min-rate",
+        counted(*bytes), seconds.as_secs_f64().round()
+    )]
+    TooSlow {
+        /// Host and port.
+        host: String,
+        /// What came.
+        bytes: u64,
+        /// While it was waited for.
+        seconds: Duration,
+        /// The bound.
+        bytes_per_second_min: u64,
+    },
     /// The connection ended before the answer began.
     #[error(
         "{host} ended the connection without an answer; try again, and check that the port is one of HTTP"
@@ -104,7 +119,7 @@ pub enum GetError {
         source: hyper::Error,
     },
     /// The body ended early.
-    #[error("the body broke off after {received} bytes{}", of(*expected))]
+    #[error("the body broke off after {}{}", counted(*received), of(*expected))]
     CutShort {
         /// Bytes that arrived in this answer.
         received: u64,
@@ -112,6 +127,26 @@ pub enum GetError {
         expected: Option<u64>,
         /// What the HTTP library says.
         source: hyper::Error,
+    },
+    /// A status that nobody asked for.
+    #[error(
+        "{host} answered {status}, which nothing asked for and which brings no file; check the URL, and what answers there"
+    )]
+    Unasked {
+        /// Host and port.
+        host: String,
+        /// The status.
+        status: StatusCode,
+    },
+    /// Where the body ends can be read in two ways.
+    #[error(
+        "the answer of {host} {why}: programs on the way may see another end of it, and another file; tell who runs that server or proxy"
+    )]
+    Framing {
+        /// Host and port.
+        host: String,
+        /// How.
+        why: &'static str,
     },
     /// The answer contradicts itself or the request.
     #[error("{host} answered what was not asked: {why}; without --continue the file is fetched whole")]
@@ -211,7 +246,7 @@ pub enum GetError {
     )]
     Binary,
     /// The file is larger than the person wants.
-    #[error("the file is larger than {max} bytes; allow more with --max-size")]
+    #[error("the file is larger than {}; allow more with --max-size", counted(*max))]
     TooLarge {
         /// The bound, in bytes.
         max: u64,
@@ -226,6 +261,7 @@ impl GetError {
             Self::Resolve { .. }
             | Self::Connect { .. }
             | Self::TimedOut { .. }
+            | Self::TooSlow { .. }
             | Self::NoAnswer { .. }
             | Self::CutShort { .. } => true,
             Self::Tls(error) => error.is_transient(),
@@ -235,6 +271,8 @@ impl GetError {
             | Self::NoName { .. }
             | Self::ProxyScheme { .. }
             | Self::NotHttp { .. }
+            | Self::Unasked { .. }
+            | Self::Framing { .. }
             | Self::Contradiction { .. }
             | Self::Decode { .. }
             | Self::UnknownCoding { .. }
@@ -254,6 +292,12 @@ impl GetError {
     pub(super) fn asked_pause(&self) -> Option<Duration> {
         if let Self::Status { asked_pause, .. } = self { *asked_pause } else { None }
     }
+}
+
+/// So many bytes, in words.
+#[must_use]
+pub fn counted(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_owned() } else { format!("{bytes} bytes") }
 }
 
 fn of(expected: Option<u64>) -> String {

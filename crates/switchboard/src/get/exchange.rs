@@ -3,7 +3,10 @@
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
 use hyper::ext::ReasonPhrase;
-use hyper::header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION, USER_AGENT};
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HOST, HeaderMap, HeaderValue, PROXY_AUTHORIZATION,
+    TRANSFER_ENCODING, USER_AGENT,
+};
 use hyper::{Request, StatusCode, Uri, Version};
 use url::{Position, Url};
 
@@ -57,8 +60,22 @@ pub(super) async fn exchange(
     };
     let first_line = harmless(format!("{version} {} {reason}", head.status.as_u16()).trim_end());
     dialogue.answer(&first_line, &head.headers);
+    if let Some(why) = ambiguous(&head.headers) {
+        return Err(GetError::Framing { host: authority(url), why });
+    }
     let url = url.clone();
     Ok(Answer { url, status: head.status, first_line, fields: head.headers, body, _connection: connection })
+}
+
+/// Why the end of a body is not beyond doubt: RFC 9112 sections 6.1 and 6.3; no coding is asked for with TE.
+fn ambiguous(fields: &HeaderMap) -> Option<&'static str> {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next()?;
+    if fields.contains_key(CONTENT_LENGTH) {
+        return Some("tells its length both by Content-Length and by Transfer-Encoding");
+    }
+    let is_chunked = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+    (!is_chunked).then_some("has a Transfer-Encoding that was not asked for")
 }
 
 fn unanswered(url: &Url, source: hyper::Error) -> GetError {

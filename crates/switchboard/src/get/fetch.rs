@@ -2,6 +2,7 @@
 //! sockets (`connect`), files (`part`), the command line.
 
 use std::path::Path;
+use std::time::Instant;
 
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
@@ -19,6 +20,7 @@ use super::error::GetError;
 use super::exchange::{Answer, exchange};
 use super::limits::PIECES_WAITING_MAX;
 use super::part::{self, Note, Part};
+use super::rate::Rate;
 use super::redirect;
 use super::retry;
 use super::sink::{Sink, Taker, TextOnly, print};
@@ -140,13 +142,17 @@ impl Errand<'_> {
 
     /// Takes an answer that is meant as a whole.
     async fn receive(&mut self, answer: Answer, part: Option<Part>) -> Result<Fetched, GetError> {
-        if answer.status.is_client_error() || answer.status.is_server_error() {
+        // A class that does not exist is as good as 5xx (RFC 9110 section 15).
+        if answer.status.as_u16() >= 400 {
             return Err(self.refused(answer).await);
         }
         if answer.status == StatusCode::PARTIAL_CONTENT {
             return Err(contradiction(&answer, "a part of the file"));
         }
         self.show_head(&answer)?;
+        if self.is_unasked(answer.status) {
+            return Err(GetError::Unasked { host: authority(&answer.url), status: answer.status });
+        }
         let is_file = answer.status.is_success()
             && ![StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT].contains(&answer.status);
         let taker = match (&self.target, part) {
@@ -169,6 +175,14 @@ impl Errand<'_> {
         };
         let sink = Sink::new(taker, Sha256::new(), 0, self.wish.bytes_max);
         self.pour(answer, sink, None).await
+    }
+
+    /// Whether it is a status that this request cannot have: no switch of protocols, no comparison and no choice was asked for.
+    fn is_unasked(&self, status: StatusCode) -> bool {
+        match status {
+            StatusCode::NOT_MODIFIED => !self.wish.fields.ask_for_changes(),
+            _ => status.is_informational() || (status.is_redirection() && self.wish.redirects_max > 0),
+        }
     }
 
     /// Takes an answer that is the rest of a part.
@@ -267,7 +281,9 @@ impl Errand<'_> {
         pieces: mpsc::Sender<Bytes>,
     ) -> Result<(), GetError> {
         let mut received = 0;
+        let mut rate = Rate::new(self.wish.bytes_per_second_min, self.wish.stall_timeout);
         loop {
+            let begun = instant();
             let next = tokio::time::timeout(self.wish.stall_timeout, answer.body.frame()).await;
             let frame = match next {
                 Ok(None) => return Ok(()),
@@ -284,6 +300,10 @@ impl Errand<'_> {
             let count = u64::try_from(piece.len()).unwrap_or(u64::MAX);
             received += count;
             self.dialogue.came(count);
+            if let Some((bytes, seconds)) = rate.came(count, begun.elapsed()) {
+                let (host, bytes_per_second_min) = (authority(&answer.url), self.wish.bytes_per_second_min);
+                return Err(GetError::TooSlow { host, bytes, seconds, bytes_per_second_min });
+            }
             if pieces.send(piece).await.is_err() {
                 // Nobody takes it any more, and says why.
                 return Ok(());
@@ -320,4 +340,9 @@ fn device(path: &Path) -> Result<std::fs::File, GetError> {
 #[expect(clippy::disallowed_methods, reason = "a date in Retry-After is held against the time of day")]
 fn now() -> jiff::Timestamp {
     jiff::Timestamp::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tells how long the next bytes were waited for")]
+fn instant() -> Instant {
+    Instant::now()
 }

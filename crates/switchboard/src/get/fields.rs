@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::Read as _;
 
 use hyper::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, IF_RANGE, PROXY_AUTHORIZATION,
-    RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, IF_MODIFIED_SINCE,
+    IF_NONE_MATCH, IF_RANGE, PROXY_AUTHORIZATION, RANGE, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -32,6 +32,11 @@ impl Fields {
             }
         }
         Ok(fields)
+    }
+
+    /// Whether a field asks whether the file is still the same, which 304 answers (RFC 9110 section 15.4.5).
+    pub(super) fn ask_for_changes(&self) -> bool {
+        [IF_NONE_MATCH, IF_MODIFIED_SINCE].iter().any(|name| self.0.contains_key(name))
     }
 
     /// The fields as they are sent.

@@ -39,6 +39,13 @@ pub const CONNECT_DEFAULT_SECONDS: &str = "30";
 /// Wait for the next byte.
 pub const STALL_DEFAULT_SECONDS: &str = "60";
 
+/// Bytes per second that a body has to bring on average while it is waited for: less than the slowest modem, more than who
+/// only keeps the connection open.
+pub const RATE_DEFAULT_BYTES_PER_SECOND: u64 = 100;
+
+/// What an address of a name may take before the next one is tried beside it (RFC 8305 section 8).
+pub const HEAD_START: Duration = Duration::from_millis(250);
+
 /// Longest time that a flag can name.
 pub const WAIT_SECONDS_MAX: f64 = 30.0 * 24.0 * 3600.0;
 

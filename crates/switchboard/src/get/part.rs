@@ -9,6 +9,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hyper::header::{DATE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
@@ -41,6 +42,12 @@ impl Note {
     /// The field If-Range of a request that goes on (RFC 9110 section 13.1.5).
     pub(super) fn if_range(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.validator).ok()
+    }
+
+    /// Whether an answer with these fields says itself that it is of this version.
+    pub(super) fn is_named_by(&self, fields: &HeaderMap) -> bool {
+        let name = if self.validator.starts_with('"') { ETAG } else { LAST_MODIFIED };
+        fields.get(name).is_some_and(|value| value.as_bytes() == self.validator.as_bytes())
     }
 
     /// Whether an answer with these fields is not known to be of another version.
@@ -87,6 +94,10 @@ pub(super) fn target(path: &Path) -> Result<Target, GetError> {
             resolved.map(Target::File).map_err(failed)
         }
         Ok(_device) => Ok(Target::Device(path.into())),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            Err(place("is a link that leads in a circle"))
+        }
+        Err(_absent) if path.is_symlink() => Err(place("is a link to something that is not there")),
         Err(_absent) if path.file_name().is_none() => Err(place("is no name of a file")),
         Err(_absent) if !folder_of(path).is_dir() => Err(place("is in a folder that is not there")),
         Err(_absent) => Ok(Target::File(path.into())),

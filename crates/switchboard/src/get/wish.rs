@@ -83,6 +83,8 @@ pub struct Wish {
     pub connect_timeout: Duration,
     /// For the next byte.
     pub stall_timeout: Duration,
+    /// Bytes per second of a body, on average over `stall_timeout`; 0 takes any.
+    pub bytes_per_second_min: u64,
     /// The largest file that is wanted.
     pub bytes_max: Option<u64>,
 }

@@ -45,6 +45,48 @@ fn a_body_that_breaks_off_or_is_malformed_is_no_success() {
 }
 
 #[test]
+fn a_body_whose_end_can_be_read_in_two_ways_is_refused() {
+    let house = House::new();
+    let chunked = "4\r\n0123\r\n0\r\n\r\n";
+    for (fields, body) in [
+        ("Content-Length: 4\r\nTransfer-Encoding: chunked\r\n", chunked),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 14\r\n", chunked),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", chunked),
+        ("Transfer-Encoding: gzip, chunked\r\n", chunked),
+        ("Transfer-Encoding: xchunked\r\n", chunked),
+        ("Transfer-Encoding: identity\r\n", "0123"),
+    ] {
+        let server = Scripted::new(vec![vec![Step::Send(framed(fields, body.as_bytes()))]]);
+        let ran = get(&house, &["-o", "x", &server.url("/")]);
+        assert_eq!(ran.code, 76, "{fields}: {}", ran.stderr);
+        assert!(ran.stderr.contains("Transfer-Encoding"), "{}", ran.stderr);
+        assert_eq!(names(&house), Vec::<String>::new(), "{fields}");
+    }
+    let server =
+        Scripted::new(vec![vec![Step::Send(framed("Transfer-Encoding: Chunked\r\n", chunked.as_bytes()))]]);
+    assert_eq!(get(&house, &[&server.url("/")]).stdout, "0123");
+}
+
+#[test]
+fn a_server_that_sends_a_trickle_is_left() {
+    let house = House::new();
+    let head = Step::Send(framed("ETag: \"v1\"\r\nContent-Length: 40\r\n", b""));
+    let server = Scripted::new(vec![vec![head, Step::Trickle { bytes: 40 }]]);
+    let flags = ["--stall-timeout", "0.3", "--min-rate", "10000", "-o", "x"];
+    let ran = get(&house, &[&flags[..], &[&server.url("/")]].concat());
+    assert_eq!(ran.code, 124, "{}", ran.stderr);
+    assert!(ran.stderr.contains("where 10000 a second are wanted"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("kept beside it"), "{}", ran.stderr);
+    for patient in
+        [&["--stall-timeout", "0.3", "--min-rate", "0"][..], &["--stall-timeout", "0.3", "--min-rate", "5"]]
+    {
+        let ran = get(&house, &[patient, &["-o", "x", &server.url("/")]].concat());
+        assert_eq!(ran.code, 0, "{patient:?}: {}", ran.stderr);
+        assert_eq!(kept(&house, "x").unwrap(), ".".repeat(40));
+    }
+}
+
+#[test]
 fn a_server_that_falls_silent_is_left() {
     let house = House::new();
     for begun in [Vec::new(), framed("Content-Length: 10\r\n", b"01234")] {

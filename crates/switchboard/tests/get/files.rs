@@ -12,7 +12,7 @@ fn a_remote_name_cannot_leave_the_folder() {
     let server = Scripted::answering(&[&answer("200 OK", "", "x")]);
     for (path, name) in [("/a/b.txt?q", "b.txt"), ("/..%2F..%2Fup", "_.._up"), ("/%2Ebashrc", "bashrc")] {
         let ran = get(&house, &["-O", &server.url(path)]);
-        assert_eq!(ran.stdout, format!("wrote {name}: 1 bytes\n"), "{}", ran.stderr);
+        assert_eq!(ran.stdout, format!("wrote {name}: 1 byte\n"), "{}", ran.stderr);
         assert_eq!(names(&house), [name]);
         std::fs::remove_file(house.path().join(name)).unwrap();
     }
@@ -55,6 +55,49 @@ fn an_answer_without_a_file_writes_none() {
         assert!(ran.stderr.contains("no file was written"), "{}", ran.stderr);
         assert_eq!(names(&house), ["x"]);
     }
+}
+
+#[test]
+fn a_status_that_nothing_asked_for_is_an_error_and_writes_nothing() {
+    let house = House::new();
+    std::fs::write(house.path().join("x"), "old").unwrap();
+    for (reply, code) in [
+        ("HTTP/1.1 304 Not Modified\r\n\r\n".to_owned(), 76),
+        ("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nhi".to_owned(), 76),
+        (answer("300 Multiple Choices", "", "page"), 76),
+        (answer("305 Use Proxy", "Location: /y\r\n", "page"), 76),
+        (answer("600 Beyond", "", "page"), 79),
+        (answer("999 Request Denied", "", "page"), 79),
+    ] {
+        let server = Scripted::answering(&[&reply]);
+        let status = &reply["HTTP/1.1 ".len()..][..3];
+        for arguments in [&["-o", "x"][..], &[], &["-i"]] {
+            let ran = get(&house, &[arguments, &[&server.url("/x")]].concat());
+            assert_eq!(ran.code, code, "{status} {arguments:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains(status), "{}", ran.stderr);
+        }
+        assert_eq!(kept(&house, "x").unwrap(), "old", "{status}");
+        assert_eq!(names(&house), ["x"]);
+    }
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_before_anything_is_asked() {
+    let house = House::new();
+    for (link, to) in [("ring", "gnir"), ("gnir", "ring"), ("loose", "absent")] {
+        std::os::unix::fs::symlink(to, house.path().join(link)).unwrap();
+    }
+    let server = Scripted::answering(&[&answer("200 OK", "", "x")]);
+    for (place, why) in [("ring", "in a circle"), ("loose", "something that is not there")] {
+        let ran = get(&house, &["-o", place, &server.url("/x")]);
+        assert_eq!(ran.code, 73, "{}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{}", ran.stderr);
+        assert!(house.path().join(place).is_symlink());
+    }
+    assert!(server.asked().is_empty());
+    std::fs::write(house.path().join("absent"), "old").unwrap();
+    assert_eq!(get(&house, &["-o", "loose", &server.url("/x")]).code, 0);
+    assert_eq!(kept(&house, "absent").unwrap(), "x", "what a link points to is replaced");
 }
 
 #[test]

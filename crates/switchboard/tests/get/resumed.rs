@@ -70,12 +70,19 @@ fn a_changed_file_and_a_server_without_ranges_begin_anew() {
 fn an_answer_that_does_not_fit_the_part_is_never_mixed_with_it() {
     for (status, fields, body) in [
         ("206 Partial Content", "ETag: \"v2\"\r\nContent-Range: bytes 5-9/10\r\n", "56789"),
-        ("206 Partial Content", "Content-Range: bytes 4-9/10\r\n", "456789"),
-        ("206 Partial Content", "Content-Range: bytes 5-9/11\r\n", "56789"),
-        ("206 Partial Content", "Content-Range: bytes 5-8/10\r\n", "5678"),
-        ("206 Partial Content", "Content-Range: bytes 5-9/10\r\n", "5678"),
-        ("206 Partial Content", "Content-Range: bytes 5-7/*\r\n", "567"),
-        ("206 Partial Content", "", "56789"),
+        ("206 Partial Content", "ETag: \"v1\"\r\nContent-Range: bytes 4-9/10\r\n", "456789"),
+        ("206 Partial Content", "ETag: \"v1\"\r\nContent-Range: bytes 5-9/11\r\n", "56789"),
+        ("206 Partial Content", "ETag: \"v1\"\r\nContent-Range: bytes 5-8/10\r\n", "5678"),
+        ("206 Partial Content", "ETag: \"v1\"\r\nContent-Range: bytes 5-9/10\r\n", "5678"),
+        ("206 Partial Content", "ETag: \"v1\"\r\nContent-Range: bytes 5-7/*\r\n", "567"),
+        ("206 Partial Content", "ETag: \"v1\"\r\n", "56789"),
+        ("206 Partial Content", "Content-Range: bytes 5-9/10\r\n", "56789"),
+        ("206 Partial Content", "ETag: W/\"v1\"\r\nContent-Range: bytes 5-9/10\r\n", "56789"),
+        (
+            "206 Partial Content",
+            "Last-Modified: Fri, 06 Nov 2026 08:49:37 GMT\r\nContent-Range: bytes 5-9/10\r\n",
+            "56789",
+        ),
         ("416 Range Not Satisfiable", "Content-Range: bytes */4\r\n", ""),
         ("416 Range Not Satisfiable", "ETag: \"v2\"\r\nContent-Range: bytes */5\r\n", ""),
     ] {
@@ -87,6 +94,29 @@ fn an_answer_that_does_not_fit_the_part_is_never_mixed_with_it() {
         assert_eq!(ran.code, 0, "{fields}: {}", ran.stderr);
         assert_eq!(kept(&house, "x").unwrap(), "anew", "{status} {fields}");
         assert_eq!(server.asked()[2].field("range"), None);
+    }
+}
+
+#[test]
+fn a_date_holds_both_parts_together_where_both_answers_tell_it() {
+    let modified = "Last-Modified: Fri, 06 Nov 2026 08:49:37 GMT\r\n";
+    let range = "Content-Range: bytes 5-9/10\r\n";
+    for (fields, body, expected) in [
+        (format!("{modified}{range}"), "56789", "0123456789"),
+        (range.to_owned(), "56789", "anew"),
+        (format!("Last-Modified: Fri, 06 Nov 2026 08:49:38 GMT\r\n{range}"), "56789", "anew"),
+    ] {
+        let house = House::new();
+        let begun = format!(
+            "HTTP/1.1 200 OK\r\nDate: Fri, 06 Nov 2026 09:00:00 GMT\r\n{modified}Content-Length: 10\r\n\r\n01234"
+        );
+        let rest = answer("206 Partial Content", &fields, body);
+        let server = Scripted::new(vec![then(&begun), then(&rest), then(&answer("200 OK", "", "anew"))]);
+        get(&house, &["-O", &server.url("/x")]);
+        let ran = get(&house, &["-C", "-O", &server.url("/x")]);
+        assert_eq!(ran.code, 0, "{fields}: {}", ran.stderr);
+        assert_eq!(kept(&house, "x").unwrap(), expected, "{fields}");
+        assert_eq!(server.asked()[1].field("if-range"), Some("Fri, 06 Nov 2026 08:49:37 GMT"));
     }
 }
 

@@ -3,13 +3,15 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What the server does once it has read a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     /// Sends these bytes.
     Send(Vec<u8>),
+    /// Sends so many bytes, one every few hundredths of a second.
+    Trickle { bytes: usize },
     /// Says nothing until the client leaves.
     Hold,
     /// Ends the connection with a reset.
@@ -71,7 +73,7 @@ impl Scripted {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "notes when a request came")]
+#[expect(clippy::disallowed_methods, reason = "notes when a request came, and is slow when it is told to")]
 fn serve(mut stream: TcpStream, script: Vec<Step>, noted: &Mutex<Vec<Asked>>) {
     let mut head = Vec::new();
     let mut byte = [0];
@@ -87,12 +89,21 @@ fn serve(mut stream: TcpStream, script: Vec<Step>, noted: &Mutex<Vec<Asked>>) {
         match step {
             // The client may leave whenever it wants.
             Step::Send(bytes) => drop(stream.write_all(&bytes)),
+            Step::Trickle { bytes } => {
+                stream.set_nodelay(true).unwrap();
+                for _ in 0..bytes {
+                    if stream.write_all(b".").is_err() {
+                        return;
+                    }
+                    std::thread::sleep(Duration::from_millis(30));
+                }
+            }
             Step::Hold => {
                 let mut rest = Vec::new();
                 let _left = stream.read_to_end(&mut rest);
             }
             Step::Reset => {
-                rustix::net::sockopt::set_socket_linger(&stream, Some(std::time::Duration::ZERO)).unwrap();
+                rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
             }
         }
     }
