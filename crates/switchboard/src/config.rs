@@ -37,8 +37,15 @@ pub use web::Web;
 pub const FILE_NAME: &str = "switchboard.toml";
 
 /// Every setting there is, section by section.
-const SECTIONS: [&[Setting]; 6] =
-    [listen::SETTINGS, limits::SETTINGS, store::SETTINGS, log::SETTINGS, client::SETTINGS, web::SETTINGS];
+const SECTIONS: [&[Setting]; 7] = [
+    listen::SETTINGS,
+    limits::SETTINGS,
+    store::SETTINGS,
+    log::SETTINGS,
+    client::SETTINGS,
+    web::SETTINGS,
+    web::tls::SETTINGS,
+];
 
 /// What applies, each section in its own type.
 #[derive(Debug)]
@@ -120,10 +127,10 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.into_iter().flatten()
 }
 
-/// What the setting `key` means; also one of a table `[[web.site]]`.
+/// What the setting `key` means; also one of a table such as `[[web.site]]`.
 #[must_use]
 pub fn meaning(key: &str) -> &'static str {
-    let known = settings().chain(web::SITE_SETTINGS).find(|setting| setting.key == key);
+    let known = settings().chain(web::of_tables()).find(|setting| setting.key == key);
     known.map_or("", |setting| setting.meaning)
 }
 

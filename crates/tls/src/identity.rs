@@ -30,7 +30,7 @@ const CERTIFICATE_FILE: &str = "server.crt";
 pub struct Identity {
     certified_key: Arc<CertifiedKey>,
     fingerprint: Fingerprint,
-    not_after: i64,
+    validity: Validity,
 }
 
 /// What [`Identity::load_or_create`] found.
@@ -76,7 +76,7 @@ impl Identity {
 
     /// The operator's own certificate chain (server first) and private key, both PEM, of any kind rustls knows. The key
     /// may be readable by a group only when root owns it, as is usual for keys that several servers share. Dates are not
-    /// judged: see [`Identity::not_after`].
+    /// judged: see [`Identity::not_before`] and [`Identity::not_after`].
     pub fn from_files(certificate_chain: &Path, key: &Path) -> Result<Self, TlsError> {
         let files = KeyFiles { key: key.into(), certificate: certificate_chain.into() };
         let key_pem = files
@@ -98,7 +98,7 @@ impl Identity {
             certified_key: Arc::new(certified_key),
             fingerprint: Fingerprint::of_certificate(certificate.der())
                 .map_err(|source| library("read back the certificate just made", source))?,
-            not_after: Validity::unlimited().not_after,
+            validity: Validity::unlimited(),
         })
     }
 
@@ -107,9 +107,14 @@ impl Identity {
         self.fingerprint
     }
 
+    /// The first second in which the certificate counts, in UNIX seconds.
+    pub fn not_before(&self) -> i64 {
+        self.validity.not_before
+    }
+
     /// The last second in which the certificate counts, in UNIX seconds.
     pub fn not_after(&self) -> i64 {
-        self.not_after
+        self.validity.not_after
     }
 
     pub(crate) fn certified_key(&self) -> Arc<CertifiedKey> {
@@ -198,11 +203,11 @@ impl KeyFiles {
         let chain = self
             .read_chain()?
             .ok_or_else(|| TlsError::FileMissing { what: "certificate", path: self.certificate.clone() })?;
-        let not_after = self.statement(&chain)?.validity.not_after;
+        let validity = self.statement(&chain)?.validity;
         let fingerprint = Fingerprint::of_certificate(&chain[0])
             .map_err(|error| unusable("certificate", &self.certificate, error.to_string()))?;
         let certified_key = Arc::new(self.certify(key_pem, chain)?);
-        Ok(Identity { certified_key, fingerprint, not_after })
+        Ok(Identity { certified_key, fingerprint, validity })
     }
 
     fn certify(&self, key_pem: &[u8], chain: Vec<CertificateDer<'static>>) -> Result<CertifiedKey, TlsError> {

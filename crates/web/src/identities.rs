@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::ServerConfig;
-use switchboard_tls::{Fingerprint, Identity, ServedIdentities, TlsError};
+use switchboard_tls::{Identity, ServedIdentities, TlsError};
 
 use crate::event_loop::{HTTP1, HTTP2};
 use crate::settings::{CertificateFiles, SelfSigned, Site, TlsSettings};
@@ -62,10 +62,10 @@ impl Identities {
         Arc::clone(&self.config)
     }
 
-    /// Of the keys, in the order of the settings.
-    pub(crate) fn fingerprints(&self) -> Vec<Fingerprint> {
+    /// Those that are shown, in the order of the settings.
+    pub(crate) fn shown(&self) -> Vec<Identity> {
         let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::once(&shown.first).chain(&shown.others).map(Identity::fingerprint).collect()
+        std::iter::once(&shown.first).chain(&shown.others).cloned().collect()
     }
 }
 

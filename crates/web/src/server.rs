@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use switchboard_tls::Fingerprint;
+use switchboard_tls::{Fingerprint, Identity};
 
 use crate::access_log;
 use crate::admission::Admission;
@@ -160,7 +160,13 @@ impl Running {
     /// The fingerprints of the keys that are shown under TLS, in the order of the settings; none without a listener for it.
     #[must_use]
     pub fn fingerprints(&self) -> Vec<Fingerprint> {
-        self.identities.as_ref().map(Identities::fingerprints).unwrap_or_default()
+        self.identities().iter().map(Identity::fingerprint).collect()
+    }
+
+    /// Who it says it is under TLS, in the order of the settings; nobody without a listener for it.
+    #[must_use]
+    pub fn identities(&self) -> Vec<Identity> {
+        self.identities.as_ref().map(Identities::shown).unwrap_or_default()
     }
 
     /// Its counters, which may be kept longer than the server.

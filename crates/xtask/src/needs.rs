@@ -51,6 +51,21 @@ pub const NEEDS: &[Need] = &[
         used_by: "the clients in examples/python",
     },
     Need {
+        package: "curl",
+        provides: Provides::Program("curl"),
+        used_by: "the web server under TLS, by HTTP/1.1 and HTTP/2",
+    },
+    Need {
+        package: "chromium",
+        provides: Provides::Program("chromium"),
+        used_by: "a page of the web server in a browser, under TLS",
+    },
+    Need {
+        package: "testssl.sh",
+        provides: Provides::Program("testssl"),
+        used_by: "what a scanner finds wrong with the web server's TLS",
+    },
+    Need {
         package: "python3-aiosmtpd",
         provides: Provides::PythonModule("aiosmtpd"),
         used_by: "mail sent to a server of others, and read back by Python's email package",

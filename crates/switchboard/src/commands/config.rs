@@ -1,4 +1,6 @@
-//! `switchboard config show|check`: what applies and where it came from. Absent: writing the file; it is the operator's.
+//! `switchboard config show|check`: what applies and where it came from, and whether it would serve. Absent: writing the file; it is the operator's.
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -19,22 +21,30 @@ pub enum Action {
         switchboard --set limits.slots=128 config show --json"
     )]
     Show,
-    /// Checks the configuration and says nothing more than whether it is sound
-    #[command(after_help = "Exit code 0: sound; 78: not, and the message names the key and the line.\n\n\
-        Example:\n  switchboard config check --config /etc/switchboard.toml")]
+    /// Checks the configuration, and the certificates and keys that it names; says whether it is sound
+    #[command(
+        after_help = "Exit code 0: sound, with a warning for each certificate out of its dates; 78: not, and the message names the key \
+        and the line. Files are read as the user who runs it.\n\n\
+        Example:\n  switchboard config check --config /etc/switchboard.toml"
+    )]
     Check,
 }
 
-/// Runs the action. The configuration was read and checked before: who comes here has a sound one.
+/// Runs the action. The configuration was read and its values were checked before.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// When a certificate or key that it names cannot be used, and when standard output cannot be written.
 pub fn run(on: &Invocation, action: Action) -> Result<Exit, Failure> {
     match action {
         Action::Show => show(on)?,
         Action::Check => {
-            let json = || json!({ "sound": true, "data": on.data, "file": file(on) });
-            on.screen.answer(json, || format!("the configuration is sound ({})", file(on)))?;
+            let warnings = config::web::tls::check(&on.config, now())
+                .map_err(|error| Failure::from_error(Exit::Configuration, error))?;
+            let json = || json!({ "sound": true, "data": on.data, "file": file(on), "warnings": warnings });
+            on.screen.answer(json, || {
+                let warned: String = warnings.iter().map(|text| format!("warning: {text}\n")).collect();
+                format!("{warned}the configuration is sound ({})", file(on))
+            })?;
         }
     }
     Ok(Exit::Done)
@@ -44,22 +54,30 @@ fn show(on: &Invocation) -> Result<(), Failure> {
     let as_json = || {
         let one = |(key, value, origin): (&str, &Value, &Origin)| json!({ "key": key, "value": value.to_json(), "from": origin.to_json(), "meaning": meaning(key) });
         let settings: Vec<_> = on.config.values.iter().map(one).collect();
-        let site = |site: &Table| {
-            site.entries.iter().map(|(key, value, origin)| one((key, value, origin))).collect()
+        let entries = |table: &Table| -> Vec<_> {
+            table.entries.iter().map(|(key, value, origin)| one((key, value, origin))).collect()
         };
-        let sites: Vec<Vec<_>> = on.config.values.sites().iter().map(site).collect();
-        json!({ "data": on.data, "file": file(on), "settings": settings, "web_sites": sites })
+        let tables = |name| on.config.values.tables(name).map(entries).collect::<Vec<_>>();
+        json!({
+            "data": on.data,
+            "file": file(on),
+            "settings": settings,
+            "web_sites": tables("web.site"),
+            "web_certificates": tables("web.certificate"),
+        })
     };
     let as_text = || {
         let row = |(key, value, origin): (&str, &Value, &Origin)| {
             [key.to_owned(), value.to_string(), origin.to_string(), meaning(key).to_owned()]
         };
         let mut rows: Vec<_> = on.config.values.iter().map(row).collect();
-        for (site, number) in on.config.values.sites().iter().zip(1_u32..) {
-            rows.extend(site.entries.iter().map(|(key, value, origin)| {
-                let [key, value, from, meaning] = row((key, value, origin));
-                [format!("{key} ({number})"), value, from, meaning]
-            }));
+        for name in ["web.site", "web.certificate"] {
+            for (table, number) in on.config.values.tables(name).zip(1_u32..) {
+                rows.extend(table.entries.iter().map(|(key, value, origin)| {
+                    let [key, value, from, meaning] = row((key, value, origin));
+                    [format!("{key} ({number})"), value, from, meaning]
+                }));
+            }
         }
         let columns =
             [("setting", Side::Left), ("value", Side::Left), ("from", Side::Left), ("meaning", Side::Left)];
@@ -72,4 +90,10 @@ fn file(on: &Invocation) -> String {
     let file = on.global.config.clone().unwrap_or_else(|| config::default_file(&on.data));
     let absent = if file.exists() { "" } else { " (none; the defaults apply)" };
     format!("{}{absent}", file.display())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the dates of a certificate are held against the time of day")]
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

@@ -2,14 +2,17 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use switchboard_web::{
-    AccessLog, CertificateFiles, Confinement, Error, Identity, Listener, LogFormat, LogTarget, Running,
-    SelfSigned, Server, Settings, Site, TlsSettings,
+    AccessLog, Confinement, Error, Identity, Listener, LogFormat, LogTarget, Running, Server, Settings, Site,
+    TlsSettings,
 };
+
+mod shown;
+
+pub use shown::Shown;
 
 use super::Invocation;
 use crate::config::Web;
@@ -42,18 +45,9 @@ pub struct Arguments {
     /// Listens for HTTPS at ADDRESS:PORT, with TLS 1.2 and 1.3, HTTP/1.1 and HTTP/2
     #[arg(long, value_name = "ADDRESS")]
     pub listen_tls: Vec<SocketAddr>,
-    /// A certificate with those that vouch for it, in PEM; once for each --key, and a client is shown the one for the name it asks for
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub cert: Vec<PathBuf>,
-    /// The private key of the certificate, in PEM
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub key: Vec<PathBuf>,
-    /// Without --cert: keeps a self-signed certificate in this folder [default: in memory, another one at each start]
-    #[arg(long, value_name = "FOLDER", conflicts_with = "cert")]
-    pub self_signed: Option<PathBuf>,
-    /// Tells browsers under TLS to come back by HTTPS only, for this many seconds; they cannot be told otherwise before
-    #[arg(long, value_name = "SECONDS")]
-    pub hsts: Option<u32>,
+    /// What is shown there.
+    #[command(flatten)]
+    pub shown: Shown,
     /// Listens on a Unix socket at this path
     #[arg(long, value_name = "PATH")]
     pub unix: Vec<PathBuf>,
@@ -112,6 +106,7 @@ pub enum LineForm {
 /// When nothing to serve is named, a folder cannot be served or an address not be had.
 pub fn run(on: &Invocation, arguments: &Arguments) -> Result<Exit, Failure> {
     let settings = settings(&on.config.web, arguments)?;
+    let tls = settings.tls.clone();
     let roots: Vec<String> = settings.sites.iter().map(|site| site.root.display().to_string()).collect();
     // It waits for signals only; the event loops are threads of their own.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
@@ -122,9 +117,10 @@ pub fn run(on: &Invocation, arguments: &Arguments) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let mut signals = Signals::listen()?;
         let running = Server::new(settings).start().map_err(failure)?;
-        announce(&on.screen, arguments, &roots, &running)?;
+        announce(&on.screen, &tls, &roots, &running)?;
         tell_confinement(&on.screen, &running);
-        signals.until_shutdown(|| reload(&on.screen, &running)).await;
+        shown::warn(&on.screen, &tls, &running);
+        signals.until_shutdown(|| reload(&on.screen, &tls, &running)).await;
         // Beside the wait for a second signal.
         let ended = tokio::task::spawn_blocking(move || running.shutdown()).await;
         ended.map_err(|error| Failure::new(Exit::Internal, "the server did not end in order").because(error))
@@ -155,7 +151,7 @@ fn settings(web: &Web, arguments: &Arguments) -> Result<Settings, Failure> {
     if !named.is_empty() {
         settings.listeners = named;
     }
-    settings.tls = tls_settings(arguments)?;
+    arguments.shown.apply(&mut settings)?;
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
     settings.compress &= !arguments.no_compress;
     settings.monitor = arguments.metrics.or(settings.monitor);
@@ -197,52 +193,12 @@ fn set_limits(settings: &mut Settings, arguments: &Arguments) {
     }
 }
 
-fn tls_settings(arguments: &Arguments) -> Result<TlsSettings, Failure> {
-    if arguments.cert.len() != arguments.key.len() {
-        let (certificates, keys) = (arguments.cert.len(), arguments.key.len());
-        return Err(Failure::new(
-            Exit::Usage,
-            format!("{certificates} certificates are named and {keys} private keys"),
-        )
-        .advise("give --cert FILE --key FILE once for each pair"));
-    }
-    let pairs = arguments.cert.iter().zip(&arguments.key);
-    let pair = |(certificate, key): (&PathBuf, &PathBuf)| CertificateFiles {
-        certificate: certificate.clone(),
-        key: key.clone(),
-    };
-    Ok(TlsSettings {
-        certificates: pairs.map(pair).collect(),
-        self_signed: arguments.self_signed.clone().map_or(SelfSigned::InMemory, SelfSigned::Kept),
-        hsts: arguments.hsts.map(|seconds| Duration::from_secs(seconds.into())),
-    })
-}
-
-/// What stands behind the addresses where TLS is spoken.
-fn about_keys(arguments: &Arguments, running: &Running) -> String {
-    let fingerprints: Vec<String> = running.fingerprints().iter().map(ToString::to_string).collect();
-    if fingerprints.is_empty() {
-        return String::new();
-    }
-    let kind = match (&arguments.self_signed, arguments.cert.is_empty()) {
-        (_, false) => "key",
-        (Some(_), true) => "self-signed key",
-        (None, true) => "self-signed key, kept in memory only,",
-    };
-    format!(", {kind} {}", fingerprints.join(" "))
-}
-
-fn announce(
-    screen: &Screen,
-    arguments: &Arguments,
-    roots: &[String],
-    running: &Running,
-) -> Result<(), Failure> {
+fn announce(screen: &Screen, tls: &TlsSettings, roots: &[String], running: &Running) -> Result<(), Failure> {
     let addresses: Vec<String> = running.addresses().iter().map(ToString::to_string).collect();
     match screen.form() {
         Form::Text => {
             let roots = crate::screen::harmless(&roots.join(" "));
-            let keys = about_keys(arguments, running);
+            let keys = shown::about_keys(tls, running);
             let metrics =
                 running.monitor().map_or(String::new(), |at| format!(", metrics on http://{at}/metrics"));
             screen.notice(&format!("ready: {roots} on {}{keys}{metrics}", addresses.join(" ")));
@@ -284,9 +240,12 @@ pub fn address_or_port(text: &str) -> Result<SocketAddr, String> {
     port.or_else(|_| text.parse()).map_err(|_| "write it as PORT or ADDRESS:PORT, such as 9090".to_owned())
 }
 
-fn reload(screen: &Screen, running: &Running) {
+fn reload(screen: &Screen, tls: &TlsSettings, running: &Running) {
     match running.reload() {
-        Ok(()) => screen.notice("opened the folder, the certificates and the access log again"),
+        Ok(()) => {
+            screen.notice("opened the folder, the certificates and the access log again");
+            shown::warn(screen, tls, running);
+        }
         Err(error) => screen.notice(&format!("nothing was changed: {error}")),
     }
 }

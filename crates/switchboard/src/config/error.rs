@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use switchboard_tls::TlsError;
+
 use super::value::Origin;
 
 /// Why a configuration is refused.
@@ -54,6 +56,16 @@ pub enum ConfigError {
         /// What would be right.
         wanted: String,
     },
+    /// Certificates or keys that are named cannot be used.
+    #[error("{key} ({place}) cannot be used")]
+    Certificate {
+        /// The key, or the table.
+        key: &'static str,
+        /// File and line, variable or flag.
+        place: String,
+        /// What is wrong with them.
+        source: Box<TlsError>,
+    },
     /// Settings that exclude each other or are dangerous together.
     #[error("{0}")]
     Together(String),
@@ -64,7 +76,7 @@ const LIKENESS_MIN: f64 = 0.75;
 
 impl ConfigError {
     pub(super) fn unknown_key(key: &str, origin: &Origin) -> Self {
-        let known = super::settings().chain(super::web::SITE_SETTINGS).map(|setting| setting.key);
+        let known = super::settings().chain(super::web::of_tables()).map(|setting| setting.key);
         let hint = match nearest(key, known) {
             Some(near) => format!("did you mean {near}?"),
             None => "`switchboard config show` lists every setting".to_owned(),

@@ -7,8 +7,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Kind, Origin, Table, Value, Values};
-use super::web::site_setting;
+use super::value::{Kind, Origin, Setting, Table, Value, Values};
+use super::web::repeated;
 use super::{ConfigError, settings};
 
 /// Longest configuration file, in bytes.
@@ -34,12 +34,15 @@ pub(super) fn read(path: &Path, values: &mut Values) -> Result<(), ConfigError> 
         }
         for (key, value) in keys {
             let origin = Origin::File { path: path.to_owned(), line: line_at(key.span().start) };
-            if (name, &**key.get_ref()) == ("web", "site") {
+            let key = format!("{name}.{}", key.get_ref());
+            if let Some((name, settings)) = repeated(&key) {
                 let place = |at: usize| Origin::File { path: path.to_owned(), line: line_at(at) };
-                read_sites(values, value, &origin, place)?;
+                for table in read_tables(name, settings, value, &origin, place)? {
+                    values.add_table(table);
+                }
                 continue;
             }
-            set(values, &format!("{name}.{}", key.get_ref()), value, origin)?;
+            set(values, &key, value, origin)?;
         }
     }
     Ok(())
@@ -65,28 +68,33 @@ fn first_key(section: &str, keys: &DeTable<'_>) -> String {
     }
 }
 
-/// The tables `[[web.site]]`.
-fn read_sites(
-    values: &mut Values,
+/// The tables `[[name]]`.
+fn read_tables(
+    name: &'static str,
+    settings: &'static [Setting],
     found: &Spanned<DeValue<'_>>,
     origin: &Origin,
     place: impl Fn(usize) -> Origin,
-) -> Result<(), ConfigError> {
-    let wrong = || ConfigError::value("web.site", origin, "tables, each under [[web.site]]".to_owned());
-    for site in found.get_ref().as_array().ok_or_else(wrong)? {
-        let keys = site.get_ref().as_table().ok_or_else(wrong)?;
-        let mut table = Table { origin: place(site.span().start), entries: Vec::new() };
+) -> Result<Vec<Table>, ConfigError> {
+    let wrong = || ConfigError::value(name, origin, format!("tables, each under [[{name}]]"));
+    let mut tables = Vec::new();
+    for one in found.get_ref().as_array().ok_or_else(wrong)? {
+        let keys = one.get_ref().as_table().ok_or_else(wrong)?;
+        let mut table = Table { name, origin: place(one.span().start), entries: Vec::new() };
         for (key, value) in keys {
             let origin = place(key.span().start);
-            let name = format!("web.site.{}", key.get_ref());
-            let setting = site_setting(&name).ok_or_else(|| ConfigError::unknown_key(&name, &origin))?;
+            let key = format!("{name}.{}", key.get_ref());
+            let setting = settings
+                .iter()
+                .find(|setting| setting.key == key)
+                .ok_or_else(|| ConfigError::unknown_key(&key, &origin))?;
             let value = typed(setting.kind, value.get_ref())
                 .ok_or_else(|| ConfigError::value(setting.key, &origin, setting.kind.to_string()))?;
             table.entries.push((setting.key, value, origin));
         }
-        values.add_site(table);
+        tables.push(table);
     }
-    Ok(())
+    Ok(tables)
 }
 
 fn set(

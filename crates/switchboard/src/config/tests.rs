@@ -330,3 +330,82 @@ fn what_is_wrong_with_a_site_is_told_with_its_line() {
         &expect!["web.log_format (DATA/switchboard.toml line 2) must be common, combined or json"],
     );
 }
+
+#[test]
+fn what_is_shown_under_tls() {
+    let file = r#"
+[web]
+listen_tls = ["[::]:443"]
+hsts = 0
+
+[[web.certificate]]
+cert = "one.crt"
+key = "/etc/one.key"
+
+[[web.certificate]]
+key = "two.key"
+cert = "two.crt"
+"#;
+    let tls = load(file, &[], &[]).unwrap().web.settings;
+    assert_eq!(tls.listeners, [switchboard_web::Listener::Tls("[::]:443".parse().unwrap())]);
+    let tls = tls.tls;
+    assert!(
+        tls.certificates[0].certificate.is_absolute() && tls.certificates[0].certificate.ends_with("one.crt")
+    );
+    assert_eq!(tls.certificates[0].key, Path::new("/etc/one.key"));
+    assert!(tls.certificates[1].key.ends_with("two.key"));
+    assert_eq!(tls.hsts, Some(std::time::Duration::ZERO), "0 takes back what was said");
+    let none = load("", &[("SWITCHBOARD_WEB_SELF_SIGNED", "/srv/keys")], &[]).unwrap().web.settings.tls;
+    assert_eq!(none.hsts, None);
+    assert_eq!(none.self_signed, switchboard_web::SelfSigned::Kept("/srv/keys".into()));
+}
+
+#[test]
+fn what_is_wrong_with_a_certificate_is_told_with_its_line() {
+    check_refused(
+        "[web]\n\n[[web.certificate]]\ncert = \"a.crt\"\n",
+        &[],
+        &[],
+        &expect![
+            "web.certificate.key (DATA/switchboard.toml line 3) must be the path of the certificate's private key in PEM"
+        ],
+    );
+    check_refused(
+        "[[web.certificate]]\ncert = \"\"\nkey = \"a.key\"\n",
+        &[],
+        &[],
+        &expect![
+            "web.certificate.cert (DATA/switchboard.toml line 2) must be the path of a certificate in PEM"
+        ],
+    );
+    check_refused(
+        "[[web.certificate]]\nchain = \"a.crt\"\nkey = \"a.key\"\n",
+        &[],
+        &[],
+        &expect![
+            "unknown setting web.certificate.chain (DATA/switchboard.toml line 2); did you mean web.certificate.cert?"
+        ],
+    );
+    check_refused(
+        "[web]\nself_signed = \"keys\"\n[[web.certificate]]\ncert = \"a.crt\"\nkey = \"a.key\"\n",
+        &[],
+        &[],
+        &expect![
+            "web.self_signed and [[web.certificate]] cannot both be set; a self-signed certificate is for who has no other"
+        ],
+    );
+    check_refused(
+        "[web]\nlisten_tls = [\"443\"]\n",
+        &[],
+        &[],
+        &expect![[
+            r#"web.listen_tls (DATA/switchboard.toml line 2) must be a list of IP address and port, as in ["0.0.0.0:80"]"#
+        ]],
+    );
+    check_refused(
+        "[web]\nhsts = 1000000000000\n",
+        &[],
+        &[],
+        &expect!["web.hsts (DATA/switchboard.toml line 2) must be a number from 0 to 316224000"],
+    );
+}

@@ -76,13 +76,15 @@ pub enum Origin {
 #[derive(Clone, Debug)]
 pub struct Values {
     base: PathBuf,
-    sites: Vec<Table>,
+    tables: Vec<Table>,
     entries: BTreeMap<&'static str, Entry>,
 }
 
-/// A table of the file of which there may be several: `[[web.site]]`.
+/// A table of the file of which there may be several, such as `[[web.site]]`.
 #[derive(Clone, Debug)]
 pub struct Table {
+    /// What stands in the brackets.
+    pub name: &'static str,
     /// Where it begins.
     pub origin: Origin,
     /// What is set in it, by the full key of the setting.
@@ -103,7 +105,7 @@ impl Values {
             let value = parse(setting.kind, setting.default).expect("the tables hold well-formed defaults");
             (setting.key, Entry { kind: setting.kind, value, origin: Origin::Default })
         });
-        Self { base: base.to_owned(), sites: Vec::new(), entries: entries.collect() }
+        Self { base: base.to_owned(), tables: Vec::new(), entries: entries.collect() }
     }
 
     /// Each key with its value and origin, by key.
@@ -111,14 +113,13 @@ impl Values {
         self.entries.iter().map(|(key, entry)| (*key, &entry.value, &entry.origin))
     }
 
-    /// The tables `[[web.site]]`, in the order of the file.
-    #[must_use]
-    pub fn sites(&self) -> &[Table] {
-        &self.sites
+    /// The tables of this name, in the order of the file.
+    pub fn tables(&self, name: &'static str) -> impl Iterator<Item = &Table> {
+        self.tables.iter().filter(move |table| table.name == name)
     }
 
-    pub(super) fn add_site(&mut self, site: Table) {
-        self.sites.push(site);
+    pub(super) fn add_table(&mut self, table: Table) {
+        self.tables.push(table);
     }
 
     /// A path, taken from the data folder when it is relative.
@@ -179,6 +180,16 @@ impl Values {
     pub(super) fn parsed_list<T: FromStr>(&self, key: &str, wanted: &str) -> Result<Vec<T>, ConfigError> {
         let parse_item = |item: &String| item.parse().map_err(|_| self.wrong(key, wanted.to_owned()));
         self.list(key).iter().map(parse_item).collect()
+    }
+
+    /// Whether somebody has set `key`.
+    pub(super) fn is_set(&self, key: &str) -> bool {
+        *self.origin(key) != Origin::Default
+    }
+
+    /// Where the value of `key` came from.
+    pub(super) fn origin(&self, key: &str) -> &Origin {
+        &self.entry(key).origin
     }
 
     /// The error that the value of `key` is not `wanted`.

@@ -1,5 +1,7 @@
 //! Section `[web]`: what `switchboard web` serves, where, and what it bears. Several sites stand in tables `[[web.site]]`, each
-//! with a folder and its hosts; the first one also takes every other host. Absent: anything about calls.
+//! with a folder and its hosts; the first one also takes every other host. Absent: TLS (`tls`); anything about calls.
+
+pub mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -138,7 +140,7 @@ pub(super) const SETTINGS: &[Setting] = &[
 ];
 
 /// The settings of a table `[[web.site]]`.
-pub(super) const SITE_SETTINGS: &[Setting] = &[
+const SITE_SETTINGS: &[Setting] = &[
     Setting { key: "web.site.root", kind: Kind::Text, default: "", meaning: "the folder of the site" },
     Setting {
         key: "web.site.hosts",
@@ -186,10 +188,12 @@ impl Web {
         check_index(&unnamed.index).map_err(|wanted| values.wrong("web.index", wanted))?;
         let mut settings = Settings::new(unnamed.clone(), Listener::Tcp(DEFAULT_ADDRESS));
         settings.sites = sites(values, &unnamed)?;
-        let tcp =
-            values.parsed_list("web.listen", "a list of IP address and port, as in [\"0.0.0.0:80\"]")?;
+        let addresses =
+            |key| values.parsed_list(key, "a list of IP address and port, as in [\"0.0.0.0:80\"]");
+        let (tcp, tls) = (addresses("web.listen")?, addresses("web.listen_tls")?);
         let unix = values.list("web.unix").iter().map(|path| Listener::Unix(values.absolute(path)));
-        let configured: Vec<Listener> = tcp.into_iter().map(Listener::Tcp).chain(unix).collect();
+        let tls = tls.into_iter().map(Listener::Tls);
+        let configured: Vec<Listener> = tcp.into_iter().map(Listener::Tcp).chain(tls).chain(unix).collect();
         if !configured.is_empty() {
             settings.listeners = configured;
         }
@@ -199,6 +203,7 @@ impl Web {
         settings.compress = values.flag("web.compress");
         settings.monitor = optional(values, "web.metrics", address_or_port)?;
         settings.identity = optional(values, "web.user", str::parse)?;
+        settings.tls = tls::settings(values)?;
         set_limits(values, &mut settings)?;
         Ok(Self { settings, unnamed })
     }
@@ -247,9 +252,9 @@ fn access_log(values: &Values) -> Result<Option<AccessLog>, ConfigError> {
 }
 
 fn sites(values: &Values, unnamed: &Site) -> Result<Vec<Site>, ConfigError> {
-    let tables = values.sites();
+    let tables: Vec<&Table> = values.tables("web.site").collect();
     match (values.path("web.root"), tables.is_empty()) {
-        (None, _) => tables.iter().map(|table| site(values, unnamed, table)).collect(),
+        (None, _) => tables.into_iter().map(|table| site(values, unnamed, table)).collect(),
         (Some(root), true) => Ok(vec![Site { root, ..unnamed.clone() }]),
         (Some(_), false) => Err(ConfigError::Together(
             "web.root and [[web.site]] cannot both be set; make the folder of web.root a site of its own"
@@ -300,7 +305,16 @@ fn check_index(index: &[String]) -> Result<(), String> {
     if index.iter().all(is_name) { Ok(()) } else { Err("a list of file names without slashes".to_owned()) }
 }
 
-/// The setting of a site with this key.
-pub(super) fn site_setting(key: &str) -> Option<&'static Setting> {
-    SITE_SETTINGS.iter().find(|setting| setting.key == key)
+/// The tables of which there may be several, by what stands in their brackets.
+const REPEATED: [(&str, &[Setting]); 2] =
+    [("web.site", SITE_SETTINGS), ("web.certificate", tls::CERTIFICATE_SETTINGS)];
+
+/// The table of this name, of which there may be several, and its settings.
+pub(super) fn repeated(name: &str) -> Option<(&'static str, &'static [Setting])> {
+    REPEATED.into_iter().find(|(known, _)| *known == name)
+}
+
+/// Every setting of such a table.
+pub(super) fn of_tables() -> impl Iterator<Item = &'static Setting> {
+    REPEATED.into_iter().flat_map(|(_, settings)| settings)
 }

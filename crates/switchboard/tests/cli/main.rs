@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a broken assumption is a failure, helpers included")]
 
 mod bank;
+mod browser;
 mod calls;
 mod configuration;
 mod demo;
@@ -15,3 +16,4 @@ mod python;
 mod serving;
 mod text;
 mod web;
+mod web_tls;
