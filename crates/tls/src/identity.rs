@@ -88,8 +88,18 @@ impl Identity {
     /// An identity for the local names that lives in memory only, for tests and for proxies that end TLS to disturb what
     /// is inside. Its dates never matter.
     pub fn laboratory() -> Result<Self, TlsError> {
+        Self::unkept(&[], Validity::unlimited())
+    }
+
+    /// An identity that lives in memory only, with a certificate like those of [`Identity::load_or_create`], for `names` and
+    /// the local ones, valid from `now` (UNIX seconds) on. Errors when a name is none.
+    pub fn in_memory(names: &[String], now: i64) -> Result<Self, TlsError> {
+        Self::unkept(names, Validity::starting(now))
+    }
+
+    fn unkept(names: &[String], validity: Validity) -> Result<Self, TlsError> {
         let key = generate_key()?;
-        let certificate = certificate::issue(&key, &certificate::subject_names(&[])?, Validity::unlimited())?;
+        let certificate = certificate::issue(&key, &certificate::subject_names(names)?, validity)?;
         let key_der = PrivateKeyDer::try_from(key.serialize_der())
             .map_err(|why| library("read back the key just made", rustls::Error::General(why.to_owned())))?;
         let certified_key = CertifiedKey::from_der(vec![certificate.der().clone()], key_der, &provider())
@@ -98,7 +108,7 @@ impl Identity {
             certified_key: Arc::new(certified_key),
             fingerprint: Fingerprint::of_certificate(certificate.der())
                 .map_err(|source| library("read back the certificate just made", source))?,
-            validity: Validity::unlimited(),
+            validity,
         })
     }
 

@@ -36,7 +36,7 @@ impl Identities {
     /// # Errors
     /// When a file cannot be read or used.
     pub(crate) fn load(settings: &TlsSettings, sites: &[Site]) -> Result<Self, TlsError> {
-        let shown = read(settings, sites)?.map_or_else(in_memory, Ok)?;
+        let shown = read(settings, sites)?.map_or_else(|| in_memory(sites), Ok)?;
         let served = ServedIdentities::new(&shown.first, &shown.others);
         let config = switchboard_tls::server_config(&served, &[HTTP2, HTTP1])?;
         Ok(Self { settings: settings.clone(), served, config, shown: Mutex::new(shown) })
@@ -76,8 +76,7 @@ fn read(settings: &TlsSettings, sites: &[Site]) -> Result<Option<Shown>, TlsErro
         return Ok(Some(Shown { first: from_files(first)?, others }));
     }
     let SelfSigned::Kept(folder) = &settings.self_signed else { return Ok(None) };
-    let names: Vec<String> = sites.iter().flat_map(|site| site.hosts.iter().cloned()).collect();
-    let (first, _) = Identity::load_or_create(folder, &names, now())?;
+    let (first, _) = Identity::load_or_create(folder, &names(sites), now())?;
     Ok(Some(Shown { first, others: Vec::new() }))
 }
 
@@ -85,8 +84,14 @@ fn from_files(files: &CertificateFiles) -> Result<Identity, TlsError> {
     Identity::from_files(&files.certificate, &files.key)
 }
 
-fn in_memory() -> Result<Shown, TlsError> {
-    Ok(Shown { first: Identity::laboratory()?, others: Vec::new() })
+fn in_memory(sites: &[Site]) -> Result<Shown, TlsError> {
+    Ok(Shown { first: Identity::in_memory(&names(sites), now())?, others: Vec::new() })
+}
+
+/// The hosts of all sites; an IPv6 address stands in a certificate without its brackets.
+fn names(sites: &[Site]) -> Vec<String> {
+    let hosts = sites.iter().flat_map(|site| &site.hosts);
+    hosts.map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned()).collect()
 }
 
 #[expect(

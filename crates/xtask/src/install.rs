@@ -1,4 +1,4 @@
-//! Installing Debian packages for the tests: `apt-get` with services kept from starting.
+//! Installing packages for the tests: `apt-get` with services kept from starting, and pip in a folder of its own.
 //!
 //! Absent: nothing is ever removed or upgraded, and no package is installed that was not named.
 
@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+
+use crate::needs::{self, Need, PYTHON, PYTHON_TOOLS};
 
 /// The program that Debian's packages ask before they start a service (invoke-rc.d(8)).
 const POLICY: &str = "/usr/sbin/policy-rc.d";
@@ -24,23 +26,50 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// The line a person runs to install `packages`.
+/// The line a person runs to install `needs`.
 #[must_use]
-pub fn command_line(packages: &[&str]) -> String {
-    format!("apt-get install -y --no-install-recommends {}", packages.join(" "))
+pub fn command_line(needs: &[&Need]) -> String {
+    let (debian, python) = by_source(needs);
+    let apt = (!debian.is_empty())
+        .then(|| format!("apt-get install -y --no-install-recommends {}", debian.join(" ")));
+    let pip = (!python.is_empty()).then(|| {
+        format!("{PYTHON} -m venv {PYTHON_TOOLS} && {PYTHON_TOOLS}/bin/pip install {}", python.join(" "))
+    });
+    apt.into_iter().chain(pip).collect::<Vec<_>>().join(" && ")
 }
 
-/// Installs `packages`, reading the package lists anew first.
+/// Installs `needs`, reading the package lists anew first.
 ///
 /// # Errors
-/// When services cannot be held back, or when apt-get is absent or fails; its own output says why.
-pub fn install(packages: &[&str]) -> Result<()> {
-    let _held = ServicesHeld::hold(Path::new(POLICY))?;
-    // Its failure need not matter: the lists at hand may do, and apt-get has said what was wrong.
-    let _ = apt_get(&["update"]);
-    let mut arguments = vec!["install", "-y", "--no-install-recommends"];
-    arguments.extend(packages);
-    apt_get(&arguments)
+/// When services cannot be held back, or when apt-get or pip is absent or fails; their own output says why.
+pub fn install(needs: &[&Need]) -> Result<()> {
+    let (debian, python) = by_source(needs);
+    if !debian.is_empty() {
+        let _held = ServicesHeld::hold(Path::new(POLICY))?;
+        // Its failure need not matter: the lists at hand may do, and apt-get has said what was wrong.
+        let _ = apt_get(&["update"]);
+        let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+        arguments.extend(debian);
+        apt_get(&arguments)?;
+    }
+    if !python.is_empty() {
+        run(Command::new(PYTHON).args(["-m", "venv", PYTHON_TOOLS]))?;
+        run(Command::new(needs::python_tool("pip")).args(["install", "--quiet"]).args(python))?;
+    }
+    Ok(())
+}
+
+/// The packages of Debian, and what pip is to install.
+fn by_source(needs: &[&Need]) -> (Vec<&'static str>, Vec<String>) {
+    let debian = needs.iter().filter(|need| need.requirement().is_none()).map(|need| need.package);
+    (debian.collect(), needs.iter().filter_map(|need| need.requirement()).collect())
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let name = command.get_program().display().to_string();
+    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {name}"))?;
+    ensure!(status.success(), "{name} failed: {status}");
+    Ok(())
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
@@ -98,6 +127,18 @@ impl Drop for ServicesHeld {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn one_line_installs_what_both_sources_have() {
+        let needs: Vec<&Need> =
+            needs::NEEDS.iter().filter(|need| ["curl", "sslyze"].contains(&need.package)).collect();
+        let line = command_line(&needs);
+        assert!(
+            line.starts_with("apt-get install -y --no-install-recommends curl && /usr/bin/python3 -m venv ")
+        );
+        assert!(line.contains("/bin/pip install sslyze==") && !line.contains("curl sslyze"), "{line}");
+        assert!(!command_line(&needs[..1]).contains("pip"));
+    }
 
     #[test]
     fn services_are_held_only_while_installing() {

@@ -1,4 +1,4 @@
-//! The Debian packages that tests use, one line each, and the question a test asks before it uses one.
+//! The packages that tests use, Debian's and one of Python's, one line each, and the question a test asks before it uses one.
 //!
 //! The rule for a test that needs a package begins with the question and leaves at once when the answer is yes:
 //!
@@ -20,7 +20,7 @@
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Names the absent packages, separated by commas; unset when none is.
@@ -32,6 +32,9 @@ pub const LONG_VARIABLE: &str = "SWITCHBOARD_LONG";
 
 /// Debian's interpreter. Another python3 may come first on PATH and would not see Debian's modules.
 pub const PYTHON: &str = "/usr/bin/python3";
+
+/// Where programs of the Python Package Index are, apart from Debian's.
+pub const PYTHON_TOOLS: &str = "/opt/switchboard-tests";
 
 /// Everything the tests need beyond Rust. A new need is a line here.
 pub const NEEDS: &[Need] = &[
@@ -61,8 +64,13 @@ pub const NEEDS: &[Need] = &[
         used_by: "a page of the web server in a browser, under TLS",
     },
     Need {
-        package: "testssl.sh",
-        provides: Provides::Program("testssl"),
+        package: "python3-venv",
+        provides: Provides::PythonModule("ensurepip"),
+        used_by: "installing programs of the Python Package Index apart from Debian's",
+    },
+    Need {
+        package: "sslyze",
+        provides: Provides::PythonTool { version: "6.3.1" },
         used_by: "what a scanner finds wrong with the web server's TLS",
     },
     Need {
@@ -84,10 +92,10 @@ pub const NEEDS: &[Need] = &[
     Need { package: "e2fsprogs", provides: Provides::Program("mkfs.ext4"), used_by: "power cuts" },
 ];
 
-/// A Debian package that tests use.
+/// A package that tests use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
-    /// Its name for apt-get, and for [`skipped`].
+    /// Its name for apt-get or pip, and for [`skipped`].
     pub package: &'static str,
     /// What shows that it is there.
     pub provides: Provides,
@@ -102,6 +110,11 @@ pub enum Provides {
     Program(&'static str),
     /// A module that [`PYTHON`] can import.
     PythonModule(&'static str),
+    /// A program of the Python Package Index, of the package's name, below [`PYTHON_TOOLS`].
+    PythonTool {
+        /// The version that the tests are written for.
+        version: &'static str,
+    },
 }
 
 impl Need {
@@ -111,6 +124,16 @@ impl Need {
         match self.provides {
             Provides::Program(name) => !program_exists(name),
             Provides::PythonModule(name) => !python_imports(name),
+            Provides::PythonTool { .. } => !python_tool(self.package).is_file(),
+        }
+    }
+
+    /// What pip is to install; none for a package of Debian.
+    #[must_use]
+    pub fn requirement(&self) -> Option<String> {
+        match self.provides {
+            Provides::PythonTool { version } => Some(format!("{}=={version}", self.package)),
+            Provides::Program(_) | Provides::PythonModule(_) => None,
         }
     }
 }
@@ -136,6 +159,12 @@ pub fn skipped(package: &str) -> bool {
         record(Path::new(&log), package);
     }
     skip
+}
+
+/// The program that a package of the Python Package Index provides.
+#[must_use]
+pub fn python_tool(name: &str) -> PathBuf {
+    Path::new(PYTHON_TOOLS).join("bin").join(name)
 }
 
 /// Whether `cargo xtask test --long` is running. A test answers with more rounds, never by having none without it.

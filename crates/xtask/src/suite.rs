@@ -193,7 +193,7 @@ fn prepare_packages(install: bool, output: &mut dyn Write) -> Vec<&'static Need>
     }
     if install
         && install::is_root()
-        && let Err(error) = install::install(&packages(&missing))
+        && let Err(error) = install::install(&missing)
     {
         say(output, &format!("packages were not installed: {error:#}"));
     }
@@ -203,7 +203,7 @@ fn prepare_packages(install: bool, output: &mut dyn Write) -> Vec<&'static Need>
         for need in &absent {
             say(output, &format!("  {}: {}", need.package, need.used_by));
         }
-        say(output, &format!("as root, this installs them: {}", install::command_line(&packages(&absent))));
+        say(output, &format!("as root, this installs them: {}", install::command_line(&absent)));
     }
     absent
 }

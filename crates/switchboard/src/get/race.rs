@@ -15,11 +15,9 @@ use super::limits::HEAD_START;
 /// # Errors
 /// What the last attempt met, when all have failed. Without an address that none was found.
 pub(super) async fn connect(addresses: Vec<SocketAddr>, dialogue: &Dialogue) -> io::Result<TcpStream> {
-    let mut waiting = alternating(addresses).into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    loop {
-        let Some(next) = waiting.next() else { break };
+    for next in alternating(addresses) {
         dialogue.note(&format!("connecting to {next}"));
         attempts.spawn(TcpStream::connect(next));
         // Who has failed ends the head start of who has not.

@@ -13,6 +13,7 @@ mod lab;
 mod mail;
 mod probe;
 mod python;
+mod scanned;
 mod serving;
 mod text;
 mod web;

@@ -269,3 +269,13 @@ fn debug_output_shows_no_key() {
     let text = format!("{identity:?}");
     assert_eq!(text, format!("Identity {{ fingerprint: {}, .. }}", identity.fingerprint()));
 }
+
+#[test]
+fn an_identity_in_memory_is_dated_and_named_like_one_that_is_kept() {
+    let made = Identity::in_memory(&names(&["www.example.org"]), NOW).unwrap();
+    assert_eq!((made.not_before(), made.not_after()), (NOW - DAY, NOW + 396 * DAY));
+    let key = made.certified_key();
+    let named = certificate::host_names(key.end_entity_cert().unwrap());
+    assert_eq!(named, ["localhost", "www.example.org"]);
+    assert_ne!(made.fingerprint(), Identity::in_memory(&[], NOW).unwrap().fingerprint());
+}
