@@ -409,3 +409,14 @@ fn what_is_wrong_with_a_certificate_is_told_with_its_line() {
         &expect!["web.hsts (DATA/switchboard.toml line 2) must be a number from 0 to 316224000"],
     );
 }
+
+#[test]
+fn the_examples_of_the_documentation_are_sound() {
+    let text = include_str!("../../../../docs/web.md");
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(examples.len(), 2);
+    for example in examples {
+        load(example, &[], &[]).unwrap();
+    }
+}

@@ -83,7 +83,7 @@ pub(super) fn about_keys(tls: &TlsSettings, running: &Running) -> String {
 
 /// Tells of certificates that browsers will not believe for their dates.
 pub(super) fn warn(screen: &Screen, tls: &TlsSettings, running: &Running) {
-    let now = super::super::config::now();
+    let now = crate::commands::config::now();
     for (identity, files) in running.identities().iter().zip(&tls.certificates) {
         if let Some(text) = out_of_date(identity, files, now) {
             screen.notice(&format!("warning: {text}"));
