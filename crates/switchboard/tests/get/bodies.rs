@@ -70,20 +70,17 @@ fn a_body_whose_end_can_be_read_in_two_ways_is_refused() {
 #[test]
 fn a_server_that_sends_a_trickle_is_left() {
     let house = House::new();
-    let head = Step::Send(framed("ETag: \"v1\"\r\nContent-Length: 40\r\n", b""));
-    let server = Scripted::new(vec![vec![head, Step::Trickle { bytes: 40 }]]);
-    let flags = ["--stall-timeout", "0.3", "--min-rate", "10000", "-o", "x"];
-    let ran = get(&house, &[&flags[..], &[&server.url("/")]].concat());
+    let head = Step::Send(framed("ETag: \"v1\"\r\nContent-Length: 100\r\n", b""));
+    let server = Scripted::new(vec![vec![head, Step::Trickle { bytes: 100 }]]);
+    // The trickle lasts longer than this, and no pause in it does.
+    let flags = ["--stall-timeout", "2", "-o", "x", "--min-rate"];
+    let ran = get(&house, &[&flags[..], &["10000", &server.url("/")]].concat());
     assert_eq!(ran.code, 124, "{}", ran.stderr);
     assert!(ran.stderr.contains("where 10000 a second are wanted"), "{}", ran.stderr);
     assert!(ran.stderr.contains("kept beside it"), "{}", ran.stderr);
-    for patient in
-        [&["--stall-timeout", "0.3", "--min-rate", "0"][..], &["--stall-timeout", "0.3", "--min-rate", "5"]]
-    {
-        let ran = get(&house, &[patient, &["-o", "x", &server.url("/")]].concat());
-        assert_eq!(ran.code, 0, "{patient:?}: {}", ran.stderr);
-        assert_eq!(kept(&house, "x").unwrap(), ".".repeat(40));
-    }
+    let ran = get(&house, &[&flags[..], &["1", &server.url("/")]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(kept(&house, "x").unwrap(), ".".repeat(100));
 }
 
 #[test]
