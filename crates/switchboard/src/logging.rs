@@ -19,7 +19,11 @@ pub(crate) fn is_json(log: &Log) -> bool {
 
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(log: &Log) {
-    let filter = EnvFilter::builder().parse_lossy(&log.level);
+    let mut filter = EnvFilter::builder().parse_lossy(&log.level);
+    if !log.level.contains("rustls") {
+        // It warns of what strangers get wrong, and they could do that for ever.
+        filter = filter.add_directive("rustls=error".parse().expect("a directive"));
+    }
     let terminal = io::stderr().is_terminal();
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let builder = tracing_subscriber::fmt()

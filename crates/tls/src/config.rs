@@ -63,6 +63,8 @@ pub fn server_config<I: ResolvesServerCert + 'static>(
         .with_no_client_auth()
         .with_cert_resolver(Arc::<I>::clone(identity));
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
+    // One is enough: who resumes is given the next, and each costs an encryption and bytes in every new connection.
+    config.send_tls13_tickets = 1;
     config.ticketer = aws_lc_rs::Ticketer::new()
         .map_err(|source| TlsError::Library { action: "make the key of session tickets", source })?;
     Ok(Arc::new(config))

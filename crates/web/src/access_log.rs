@@ -2,20 +2,19 @@
 //!
 //! *Promises* that an event loop never waits for the log (it hands over batches on a bounded queue and counts what is not
 //! taken), that a request can forge no line (every byte outside printable ASCII, quotes and backslashes are escaped), and
-//! that what was handed over is written before [`Writer`] is gone. *Absent:* rotation; the file is opened again at each reload.
+//! that what was handed over is written at the end, or told to be lost ([`Writer`]). *Absent:* rotation; the file is opened
+//! again at each reload.
 
 mod line;
+mod pen;
+mod writer;
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
 
-use crate::error::Error;
 use crate::limits;
-use crate::settings::{AccessLog, LogFormat, LogTarget};
+use crate::settings::LogFormat;
+
+pub(crate) use writer::{Sender, Writer};
 
 /// What is known about one answered request; its texts stand in the batch.
 #[derive(Debug, Clone, Copy)]
@@ -180,109 +179,5 @@ impl Record {
         let (referer, agent) = rest.split_at(usize::from(self.referer_bytes));
         let some = |text: &'a [u8]| (!text.is_empty()).then_some(text);
         Texts { method, target, referer: some(referer), agent: some(agent) }
-    }
-}
-
-/// The thread that writes. Dropping it writes what was handed over, once every [`Sender`] is gone.
-#[derive(Debug)]
-pub(crate) struct Writer {
-    queue: SyncSender<Message>,
-    target: LogTarget,
-    thread: Option<JoinHandle<()>>,
-}
-
-/// The end of the queue that an event loop has.
-#[derive(Debug, Clone)]
-pub(crate) struct Sender(SyncSender<Message>);
-
-#[derive(Debug)]
-enum Message {
-    Batch(Batch),
-    To(File),
-    End,
-}
-
-impl Writer {
-    /// Opens the target and starts the thread.
-    ///
-    /// # Errors
-    /// When the file cannot be opened, or no thread made.
-    pub(crate) fn start(log: &AccessLog) -> Result<Self, Error> {
-        let file = open(&log.to)?;
-        let (queue, batches) = sync_channel(limits::LOG_BATCHES_QUEUED_MAX);
-        let format = log.format;
-        let thread = std::thread::Builder::new()
-            .name("web-log".to_owned())
-            .spawn(move || write_all(&batches, format, file))
-            .map_err(|source| Error::Resources { source })?;
-        Ok(Self { queue, target: log.to.clone(), thread: Some(thread) })
-    }
-
-    /// For an event loop.
-    pub(crate) fn sender(&self) -> Sender {
-        Sender(self.queue.clone())
-    }
-
-    /// Opens the file again, as after its rotation.
-    ///
-    /// # Errors
-    /// When it cannot be opened; the old one is kept.
-    pub(crate) fn reopen(&self) -> Result<(), Error> {
-        if let LogTarget::File(path) = &self.target {
-            // The writer lives as long as this does.
-            let _sent = self.queue.send(Message::To(open_file(path)?));
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let _sent = self.queue.send(Message::End);
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
-    }
-}
-
-impl Sender {
-    /// Hands a batch over, or returns how many lines were lost since the writer is too far behind.
-    pub(crate) fn send(&self, batch: Batch) -> Result<(), usize> {
-        let lines = batch.len();
-        match self.0.try_send(Message::Batch(batch)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(lines),
-        }
-    }
-}
-
-fn open(target: &LogTarget) -> Result<File, Error> {
-    match target {
-        LogTarget::File(path) => open_file(path),
-        LogTarget::StandardOutput => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)
-            .map(File::from)
-            .map_err(|source| Error::AccessLog { path: "-".into(), source: source.into() }),
-    }
-}
-
-fn open_file(path: &Path) -> Result<File, Error> {
-    let failed = |source| Error::AccessLog { path: path.to_owned(), source };
-    OpenOptions::new().append(true).create(true).open(path).map_err(failed)
-}
-
-fn write_all(messages: &Receiver<Message>, format: LogFormat, mut file: File) {
-    let mut lines = Vec::new();
-    let mut clock = line::Clock::default();
-    loop {
-        match messages.recv() {
-            Ok(Message::Batch(batch)) => {
-                lines.clear();
-                batch.write(format, &mut clock, &mut lines);
-                // A full disk must not stop the server; the lines are lost, and the next batch is tried again.
-                let _written: io::Result<()> = file.write_all(&lines);
-            }
-            Ok(Message::To(other)) => file = other,
-            Ok(Message::End) | Err(_) => return,
-        }
     }
 }

@@ -74,7 +74,7 @@ impl Admission {
         });
         Self {
             connections_max: limits.connections_max,
-            per_address_max: limits.connections_per_address_max,
+            per_address_max: limits.connections_per_address(),
             open: AtomicUsize::new(0),
             addresses: Mutex::new(HashMap::new()),
             rate,
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn an_ipv6_subscriber_is_one_address() {
-        let door = admission(|limits| limits.connections_per_address_max = 1);
+        let door = admission(|limits| limits.connections_per_address_max = Some(1));
         let _first = door.admit(ip("2001:db8:0:1::1"), 0).unwrap();
         assert_eq!(door.admit(ip("2001:db8:0:1:ffff::2"), 0).unwrap_err(), Refused::Address);
         assert!(door.admit(ip("2001:db8:0:2::1"), 0).is_ok());

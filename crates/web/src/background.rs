@@ -8,6 +8,7 @@
 //! *Promises* that no request waits for it, that what comes back was made from exactly the version that the loop has in its
 //! cache, and a bound on the memory for large files. *Absent:* which files are worth it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -86,6 +87,7 @@ pub(crate) struct Made {
 #[derive(Debug)]
 pub(crate) struct Background {
     queue: SyncSender<Message>,
+    is_ending: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -100,22 +102,24 @@ enum Message {
 }
 
 impl Background {
-    /// Starts the thread, which may read what the event loops may, and hold so many bytes of large files.
+    /// Starts the thread, which may read what the event loops may, and hold so many bytes of so many files.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(crate) fn start(readable: Arc<Readable>, held_bytes_max: usize) -> Result<Self, Error> {
+    pub(crate) fn start(readable: Arc<Readable>, bytes_max: usize, files_max: usize) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(limits::BACKGROUND_QUEUED_MAX);
+        let is_ending = Arc::<AtomicBool>::default();
+        let ends = Arc::clone(&is_ending);
         let thread = std::thread::Builder::new()
             .name("background".to_owned())
             .spawn(move || {
                 // Both make it safer or fairer, and neither is needed for right answers.
                 let _confined = readable.confine_this_thread();
                 let _yielding = rustix::process::setpriority_process(None, NICEST);
-                work(&jobs, Held { files: Vec::new(), bytes_max: held_bytes_max });
+                work(&jobs, &ends, Held { files: Vec::new(), bytes_max, files_max });
             })
             .map_err(|source| Error::Resources { source })?;
-        Ok(Self { queue, thread: Some(thread) })
+        Ok(Self { queue, is_ending, thread: Some(thread) })
     }
 
     /// For an event loop.
@@ -126,7 +130,9 @@ impl Background {
 
 impl Drop for Background {
     fn drop(&mut self) {
-        let _sent = self.queue.send(Message::End);
+        self.is_ending.store(true, Ordering::Relaxed);
+        // Wakes it; with a full queue it is awake, and looks at the flag before each job.
+        let _sent = self.queue.try_send(Message::End);
         if let Some(thread) = self.thread.take() {
             let _ended = thread.join();
         }
@@ -146,8 +152,10 @@ impl Queue {
 /// Linux counts niceness from -20 to 19, for the thread that asks.
 const NICEST: i32 = 19;
 
-fn work(jobs: &Receiver<Message>, mut held: Held) {
-    while let Ok(Message::Job(job)) = jobs.recv() {
+fn work(jobs: &Receiver<Message>, ends: &AtomicBool, mut held: Held) {
+    while let Ok(Message::Job(job)) = jobs.recv()
+        && !ends.load(Ordering::Relaxed)
+    {
         let Job { task, to, place } = *job;
         let (is_compressed, forms) = match task {
             Task::Compress(source) => (true, compressed(source)),
@@ -175,6 +183,7 @@ fn compressed(source: Source) -> Vec<(Coding, Form)> {
 struct Held {
     files: Vec<HeldFile>,
     bytes_max: usize,
+    files_max: usize,
 }
 
 #[derive(Debug)]
@@ -199,7 +208,7 @@ impl Held {
         }
         let taken: usize = self.files.iter().map(|file| file.len).sum();
         let is_too_much = taken + len > self.bytes_max || len > self.bytes_max / limits::HELD_FILE_SHARE;
-        if is_too_much || self.files.len() >= limits::HELD_FILES_MAX {
+        if is_too_much || self.files.len() >= self.files_max {
             return None;
         }
         let sealed = Arc::new(match &source {
@@ -244,7 +253,7 @@ mod tests {
             Source::File(OpenFile::of(file.into()).unwrap())
         };
         let bytes = |name: &str| Source::Bytes(name.repeat(1000).into_bytes().into());
-        let mut held = Held { files: Vec::new(), bytes_max: 3500 };
+        let mut held = Held { files: Vec::new(), bytes_max: 3500, files_max: 10 };
         let first = held.hold(open("a")).unwrap();
         assert_eq!(&*first.read_whole().unwrap(), "a".repeat(1000).as_bytes());
         let second = held.hold(bytes("b")).unwrap();
@@ -254,7 +263,7 @@ mod tests {
         assert!(held.hold(bytes("d")).is_none(), "there is no room");
         drop(third);
         assert!(held.hold(bytes("d")).is_some(), "there is room again");
-        let mut small = Held { files: Vec::new(), bytes_max: 2500 };
+        let mut small = Held { files: Vec::new(), bytes_max: 2500, files_max: 10 };
         assert!(small.hold(bytes("a")).is_none(), "one file takes a third at most");
     }
 }

@@ -59,6 +59,15 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// What is to stand for folders is no file name.
+    #[error(
+        "a file that stands for its folder is named by one plain file name without slashes or a leading dot, and {name:?} is none; \
+         name one such as index.html"
+    )]
+    Index {
+        /// As it was given.
+        name: String,
+    },
     /// Nothing to serve.
     #[error("no site is given; name at least one folder to serve")]
     NoSite,
@@ -66,10 +75,20 @@ pub enum Error {
     #[error("no address is given to listen on; name at least one")]
     NoListener,
     /// Another program listens there.
-    #[error("{address} is in use by another program; stop it, or listen on another port")]
+    #[error("{address} is in use by another program; stop it, or listen elsewhere")]
     AddressInUse {
         /// The address.
         address: String,
+    },
+    /// Something else stands where a Unix socket is to be made.
+    #[error(
+        "{path} exists and is no socket, so nothing can listen there, and it is not removed; name another path, or remove it \
+         yourself",
+        path = .path.display()
+    )]
+    NotASocket {
+        /// The path.
+        path: PathBuf,
     },
     /// The user may not listen there.
     #[error(

@@ -42,7 +42,7 @@ use crate::limits;
 use crate::metrics::Counters;
 use crate::plan::Policy;
 use crate::settings::Limits;
-use crate::tree::{Keeper, Now, Sites, Tree};
+use crate::tree::{Keeper, Now, Share, Sites, Tree};
 
 use connection::{Connection, Then, Waits};
 use h2::Reason;
@@ -52,7 +52,7 @@ use serve::Fate;
 pub(crate) use answer::Answer;
 pub(crate) use clock::Clock;
 pub use listen::Address;
-pub(crate) use listen::{Bound, Listening, bound, failure};
+pub(crate) use listen::{Bound, Listening, SocketFile, bound, failure};
 pub(crate) use tls::{HTTP1, HTTP2};
 
 /// What a loop is made from.
@@ -74,8 +74,8 @@ pub(crate) struct Parts {
     pub(crate) compress: bool,
     /// Bounds.
     pub(crate) limits: Limits,
-    /// How many loops there are.
-    pub(crate) loops: usize,
+    /// What it may keep of files.
+    pub(crate) share: Share,
     /// How it is told something.
     pub(crate) control: Arc<Control>,
     /// What is said with every answer under TLS.
@@ -165,7 +165,7 @@ pub(crate) struct Loop {
     compressor: Option<Queue>,
     policy_of_tls: Policy,
     limits: Limits,
-    loops: usize,
+    share: Share,
     admission: Arc<Admission>,
     counters: Arc<Counters>,
     control: Arc<Control>,
@@ -195,7 +195,7 @@ impl Loop {
     pub(crate) fn new(parts: Parts) -> Result<Self, Errno> {
         let epoll = epoll::create(CreateFlags::CLOEXEC)?;
         let keeper = Keeper { queue: parts.background.clone(), control: Arc::clone(&parts.control) };
-        let tree = Tree::new(parts.sites, &parts.limits, parts.loops, keeper);
+        let tree = Tree::new(parts.sites, parts.share.clone(), keeper);
         watch(&epoll, &parts.control.wake, WAKE, EventFlags::IN)?;
         if let Some(files) = tree.descriptor() {
             watch(&epoll, files, FILES, EventFlags::IN)?;
@@ -235,7 +235,7 @@ impl Loop {
             compressor: parts.compress.then_some(parts.background),
             policy_of_tls: parts.policy_of_tls,
             limits: parts.limits,
-            loops: parts.loops,
+            share: parts.share,
             admission: parts.admission,
             counters: parts.counters,
             control: parts.control,
@@ -320,12 +320,11 @@ impl Loop {
         for order in self.control.taken() {
             match order {
                 Order::Serve(sites) => {
-                    let events = self.tree.replace_sites(Arc::clone(&sites), &self.limits, self.loops);
+                    let events = self.tree.replace_sites(Arc::clone(&sites), self.share.clone());
                     if events.is_some_and(|events| watch(&self.epoll, events, FILES, EventFlags::IN).is_err())
                     {
                         // Nobody would read the events, so none may be relied on.
-                        let limits = Limits { watched_folders_max: 0, ..self.limits };
-                        self.tree.replace_sites(sites, &limits, self.loops);
+                        self.tree.replace_sites(sites, self.share.clone().without_watches());
                     }
                 }
                 Order::Keep(made) => {
@@ -410,8 +409,11 @@ impl Loop {
         match fate {
             Fate::Over => return self.close(index, *connection),
             Fate::Again => self.again.push(token),
+            // It is looked at once when the wait is over, whatever else wakes it before.
+            Fate::Waits(Waits::Settling) if connection.settles_ms > now => {}
             Fate::Waits(Waits::Settling) => {
-                self.settling.push_back((token, now + limits::SETTLE_HURRIED_MS));
+                connection.settles_ms = now + limits::SETTLE_HURRIED_MS;
+                self.settling.push_back((token, connection.settles_ms));
             }
             Fate::Waits(Waits::Idle) if self.is_stopping && connection.then == Then::Next => {
                 return self.close(index, *connection);

@@ -21,6 +21,7 @@ mod admission;
 mod background;
 mod compress;
 mod confine;
+mod descriptors;
 mod error;
 mod event_loop;
 mod http2;

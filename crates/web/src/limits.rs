@@ -53,7 +53,7 @@ pub(crate) const HELD_SHARE: usize = 2;
 /// and one part in so many of that is the most for a file.
 pub(crate) const HELD_FILE_SHARE: usize = 3;
 
-/// Most files that are sealed in memory; each is a descriptor.
+/// Most files that are sealed in memory; each is a descriptor, and fewer where those are few.
 pub(crate) const HELD_FILES_MAX: usize = 256;
 
 /// Largest body in bytes that is copied behind its head, so that pipelined answers leave together.
@@ -65,8 +65,22 @@ pub(crate) const CACHE_FILES_MAX: usize = 4096;
 /// Most names in the cache of an event loop that lead to none.
 pub(crate) const CACHE_ABSENT_MAX: usize = 1024;
 
-/// Most files that an event loop's cache holds open.
+/// Most files that an event loop's cache holds open; fewer where descriptors are few.
 pub(crate) const CACHE_DESCRIPTORS_MAX: usize = 256;
+
+/// Descriptors of an event loop beside its connections and the files that it keeps open: what it waits with, its listeners'
+/// share, the file that it is looking at, the connection that it is turning away.
+pub(crate) const DESCRIPTORS_PER_LOOP: usize = 8;
+
+/// Descriptors of the process for everything else: metrics, logs and folders that are opened again, certificates.
+pub(crate) const DESCRIPTORS_SPARE: usize = 32;
+
+/// Files that may be open for longer than a look takes, whatever the number of connections; a quarter of what is left, where
+/// descriptors are fewer than four times that.
+pub(crate) const OPEN_FILES_ASSURED: usize = 1024;
+
+/// Connections of one address, unless another number is asked for; a quarter of all connections, if that is less.
+pub(crate) const CONNECTIONS_PER_ADDRESS: usize = 1024;
 
 /// Most different answers that are kept made up for a name.
 pub(crate) const ANSWERS_PER_NAME_MAX: usize = 12;
@@ -90,7 +104,7 @@ pub(crate) const SETTLE_MS: u64 = 20;
 /// The same for a request that has waited for long; a write takes less, unless its process is interrupted in the middle.
 pub(crate) const SETTLE_HURRIED_MS: u64 = 8;
 
-/// How often a request waits for a file to settle before less is asked of the file.
+/// How often a request waits [`SETTLE_HURRIED_MS`] for a file to settle before less is asked of the file.
 pub(crate) const SETTLE_WAITS_CALM: u8 = 4;
 
 /// How often it waits in all, before it is answered that nothing right can be sent.
@@ -123,8 +137,12 @@ pub(crate) const EVENTS_PER_TURN_MAX: usize = 512;
 /// Connections that wait in the kernel to be taken.
 pub(crate) const LISTEN_BACKLOG: i32 = 4096;
 
-/// After so many milliseconds a pause in accepting ends, which a lack of descriptors began.
+/// After so many milliseconds a pause in accepting ends, which a lack of descriptors or another trouble began.
 pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// Bytes of an answer that the kernel keeps for a peer beside those on their way to it. Once so many wait, sending goes on when
+/// half of them are gone.
+pub(crate) const UNSENT_BYTES_MAX: u32 = 256 * 1024;
 
 /// Milliseconds for which the rest of a refused request is still read, so that the peer sees the answer before the end.
 pub(crate) const LINGER_MS_MAX: u64 = 2_000;
@@ -153,6 +171,12 @@ pub(crate) const LOG_BATCH_MS: u64 = 100;
 /// Batches that wait for the thread that writes the access log.
 pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
 
+/// Milliseconds between two words in the operational log about lost lines of the access log.
+pub(crate) const LOG_LOSSES_TOLD_MS: u64 = 60_000;
+
+/// Milliseconds that the access log has at the end for what is left of it, although the time to shut down is over.
+pub(crate) const LOG_END_MS_MIN: u64 = 500;
+
 /// Length in bytes of the smallest and the largest file that is compressed into the cache.
 pub(crate) const COMPRESSED_FILE_BYTES: std::ops::RangeInclusive<u64> = 256..=1024 * 1024;
 
@@ -170,6 +194,9 @@ pub(crate) const MONITOR_READS_MAX: u32 = 16;
 
 /// Milliseconds that each of them may take, and each write of the answer.
 pub(crate) const MONITOR_STALL_MS_MAX: u64 = 500;
+
+/// Nanoseconds until the next try, when a request for metrics or health cannot be taken.
+pub(crate) const MONITOR_PAUSE_NS: i64 = 100_000_000;
 
 /// Most event loops.
 pub(crate) const WORKERS_MAX: usize = 256;

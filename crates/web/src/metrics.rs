@@ -1,6 +1,6 @@
 //! Counters that can be read while the server runs.
 //!
-//! *Promises* that counting costs a load and a store: each event loop has counters of its own and is alone in writing them;
+//! *Promises* that counting costs a load and a store: each thread that counts has counters of its own and is alone in writing them;
 //! a reader adds them up. *Absent:* names of files or hosts as labels, whose number a stranger would choose.
 
 use std::fmt::Write as _;
@@ -63,7 +63,7 @@ counters! {
     refused_address => "refused_total", "reason=\"connections_per_address\"";
     /// Requests turned away since their address sent too many.
     refused_rate => "refused_total", "reason=\"requests_per_address\"";
-    /// Connections that could not be taken since the process had no descriptor left.
+    /// Connections not taken, and files not opened, since the process had no descriptor left.
     refused_descriptors => "refused_total", "reason=\"descriptors\"";
     /// Connections closed since the handshake of TLS took too long.
     timeout_handshake => "timeouts_total", "of=\"handshake\"";
@@ -84,7 +84,9 @@ counters! {
     /// Files that an event loop has the kernel send from sealed memory.
     held => "files_held_total", "";
     /// Lines that the access log did not take in time.
-    log_dropped => "access_log_dropped_total", "";
+    log_dropped => "access_log_lost_lines_total", "reason=\"queue_full\"";
+    /// Lines that could not be written, on a full disk perhaps.
+    log_failed => "access_log_lost_lines_total", "reason=\"write_failed\"";
 }
 
 /// A number with one writer.
@@ -101,7 +103,7 @@ impl Counter {
     }
 }
 
-/// Counters of a running server. Clones read the same ones.
+/// Counters of a running server, one set for each event loop and one for the thread that writes the access log. Clones read the same ones.
 #[derive(Debug, Clone)]
 pub struct Metrics {
     loops: Arc<[Arc<Counters>]>,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
@@ -98,6 +98,8 @@ impl Drop for Monitor {
     }
 }
 
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: limits::MONITOR_PAUSE_NS };
+
 fn answer_all(listener: &TcpListener, state: &State, metrics: &Metrics) {
     loop {
         let mut sources = [PollFd::new(listener, PollFlags::IN), PollFd::new(&state.end, PollFlags::IN)];
@@ -106,9 +108,16 @@ fn answer_all(listener: &TcpListener, state: &State, metrics: &Metrics) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return,
         }
-        if let Ok((stream, _)) = listener.accept() {
-            // A peer that is gone or too slow misses its answer, and nobody else does.
-            let _answered = answer(stream, state, metrics);
+        match listener.accept() {
+            Ok((stream, _)) => {
+                // A peer that is gone or too slow misses its answer, and nobody else does.
+                let _answered = answer(stream, state, metrics);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // It may still be waiting, for a descriptor perhaps: the next look comes after a pause, or at the end.
+            Err(_) => {
+                let _paused = poll(&mut [PollFd::new(&state.end, PollFlags::IN)], Some(&PAUSE));
+            }
         }
     }
 }

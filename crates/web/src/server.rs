@@ -5,28 +5,27 @@
 //! the program's.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use switchboard_tls::{Fingerprint, Identity};
 
 use crate::access_log;
 use crate::admission::Admission;
 use crate::background::Background;
 use crate::confine::{Confinement, Readable};
+use crate::descriptors::{self, Division};
 use crate::error::Error;
-use crate::event_loop::{Address, Bound, Control, Listening, Loop, Order, Parts, bound};
+use crate::event_loop::{Address, Bound, Clock, Control, Listening, Loop, Order, Parts, SocketFile, bound};
 use crate::identities::Identities;
 use crate::limits;
 use crate::metrics::{Counters, Metrics};
 use crate::monitor::{self, Monitor};
 use crate::plan::Policy;
 use crate::privileges;
-use crate::settings::{Listener, Settings, Site, TlsSettings};
-use crate::tree::{self, Sites};
+use crate::settings::{Limits, Listener, Settings, Site, TlsSettings};
+use crate::tree::{self, Share, Sites};
 
 /// A server that is not running yet.
 #[derive(Debug)]
@@ -46,8 +45,10 @@ pub struct Running {
     monitor: Option<Monitor>,
     background: Background,
     identities: Option<Identities>,
-    // After the threads, so that their last lines are written.
     log: Option<access_log::Writer>,
+    /// The names of Unix sockets.
+    files: Vec<SocketFile>,
+    shutdown_time_max: Duration,
 }
 
 impl Server {
@@ -76,15 +77,13 @@ impl Server {
             self.settings;
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
-        if listeners.is_empty() {
-            return Err(Error::NoListener);
-        }
-        raise_descriptor_limit();
+        check(&listeners, &sites)?;
+        let descriptors = descriptors::raised();
         let mut opened = Sites::open(&sites)?;
         // Before the user changes: private keys are often for root alone.
         let identities = shown(&tls, &listeners, &sites)?;
         let policy_of_tls = Policy { hsts: tls.hsts.map(hsts), ..Policy::default() };
-        let bounds =
+        let mut bounds =
             listeners.iter().map(|listener| bound(listener, loops)).collect::<Result<Vec<_>, _>>()?;
         let monitor = monitor.map(monitor::Listening::at).transpose()?;
         if let Some(identity) = &identity {
@@ -94,26 +93,33 @@ impl Server {
         }
         let opened = Arc::new(opened);
         let readable = Arc::new(Readable::of(&sites)?);
-        let log = access_log.as_ref().map(access_log::Writer::start).transpose()?;
+        let of_log: Arc<Counters> = Arc::default();
+        let log = access_log.map(|log| access_log::Writer::start(&log, Arc::clone(&of_log))).transpose()?;
         let counters: Vec<Arc<Counters>> = (0..loops).map(|_| Arc::default()).collect();
-        let metrics = Metrics::new(counters.iter().cloned());
-        let admission = Arc::new(Admission::new(&limits));
+        let metrics = Metrics::new(counters.iter().cloned().chain([of_log]));
         let addresses = bounds.iter().map(|bound| bound.address.clone()).collect();
+        let files = bounds.iter_mut().filter_map(|bound| bound.file.take()).collect();
         let monitor = monitor.map(|monitor| monitor.answer(metrics.clone())).transpose()?;
-        let confinement = Confinement::Fully;
-        let background = Background::start(Arc::clone(&readable), tree::held_bytes_max(&limits))?;
         let listeners = by_loop(bounds, loops, identities.as_ref());
+        let division = divided(&limits, descriptors, loops);
+        let limits = Limits { connections_max: division.connections_max, ..limits };
+        let held_bytes_max = tree::held_bytes_max(&limits);
+        let background = Background::start(Arc::clone(&readable), held_bytes_max, division.sealed_max)?;
+        let admission = Arc::new(Admission::new(&limits));
+        let share = Share::of(&limits, division.files_max, loops);
         let mut running = Running {
             loops: Vec::new(),
             addresses,
             metrics,
             sites,
             readable,
-            confinement,
+            confinement: Confinement::Fully,
             monitor,
             background,
             identities,
             log,
+            files,
+            shutdown_time_max: limits.shutdown_time_max,
         };
         for (index, (counters, listeners)) in counters.into_iter().zip(listeners).enumerate() {
             let control = Arc::new(Control::new().map_err(resources)?);
@@ -126,7 +132,7 @@ impl Server {
                 background: running.background.queue(),
                 compress,
                 limits,
-                loops,
+                share: share.clone(),
                 control: Arc::clone(&control),
                 policy_of_tls: policy_of_tls.clone(),
             };
@@ -199,12 +205,13 @@ impl Running {
     }
 
     /// Takes no more connections, closes idle ones, lets answers end for as long as the settings say, and returns when
-    /// all is over and every line of the log is written.
+    /// all is over and every line of the log is written, or told to be lost when that takes longer.
     pub fn shutdown(mut self) {
         self.end();
     }
 
     fn end(&mut self) {
+        let begun_ns = Clock::new().ns();
         self.monitor.iter().for_each(Monitor::drain);
         for (control, _) in &self.loops {
             control.order(Order::Stop);
@@ -213,10 +220,12 @@ impl Running {
             // A loop that panicked has said so on standard error.
             let _ended = thread.join();
         }
-        for address in self.addresses.drain(..) {
-            if let Address::Unix(path) = address {
-                remove_socket(path);
-            }
+        self.files.clear();
+        // After the threads, so that their last lines are written.
+        if let Some(log) = self.log.take() {
+            let taken = Duration::from_nanos(Clock::new().ns().saturating_sub(begun_ns));
+            let least = Duration::from_millis(limits::LOG_END_MS_MIN);
+            log.end(self.shutdown_time_max.saturating_sub(taken).max(least));
         }
     }
 }
@@ -285,14 +294,27 @@ fn resources(errno: rustix::io::Errno) -> Error {
     Error::Resources { source: errno.into() }
 }
 
-/// Every connection is a descriptor, and the soft limit is often 1024 only for the sake of programs that use `select`.
-fn raise_descriptor_limit() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    // The hard limit is always permitted; where a sandbox says no, connections are refused sooner.
-    let _raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+/// Who may have how many descriptors; says so when that is fewer connections than are wanted.
+fn divided(limits: &Limits, descriptors: usize, loops: usize) -> Division {
+    let wanted = limits.connections_max;
+    let division = Division::of(descriptors, descriptors::open_now(), loops, wanted);
+    let connections_max = division.connections_max;
+    if connections_max < wanted {
+        tracing::warn!(
+            "this process may open {descriptors} files and sockets (ulimit -n), so {connections_max} connections are taken at \
+             a time instead of {wanted}; allow it more (LimitNOFILE= in systemd), or configure fewer"
+        );
+    }
+    division
 }
 
-fn remove_socket(path: PathBuf) {
-    // It may have been removed already.
-    let _removed = std::fs::remove_file(path);
+fn check(listeners: &[Listener], sites: &[Site]) -> Result<(), Error> {
+    if listeners.is_empty() {
+        return Err(Error::NoListener);
+    }
+    let mut names = sites.iter().flat_map(|site| &site.index);
+    match names.find(|name| !Site::is_index(name)) {
+        Some(name) => Err(Error::Index { name: name.clone() }),
+        None => Ok(()),
+    }
 }

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::limits::CONNECTIONS_PER_ADDRESS;
+
 /// A whole server.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -52,7 +54,7 @@ pub struct Site {
     pub root: PathBuf,
     /// Names of hosts without port, compared without regard to case. The first site also takes every other host.
     pub hosts: Vec<String>,
-    /// File names that stand for their folder, in order of preference.
+    /// File names that stand for their folder, in order of preference; each as [`Site::is_index`] has it.
     pub index: Vec<String>,
     /// Whether `/.well-known/` is served (RFC 8615); all other names with a leading dot are hidden always.
     pub well_known: bool,
@@ -63,6 +65,12 @@ impl Site {
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into(), hosts: Vec::new(), index: vec!["index.html".to_owned()], well_known: true }
+    }
+
+    /// Whether `name` can stand for a folder: it is one plain file name, and not a hidden one.
+    #[must_use]
+    pub fn is_index(name: &str) -> bool {
+        !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\0'])
     }
 }
 
@@ -142,10 +150,11 @@ pub enum SelfSigned {
 /// Bounds that an operator may move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Open connections in all.
+    /// Open connections in all; fewer where the process may not have as many descriptors.
     pub connections_max: usize,
-    /// Open connections of one address: an IPv4 address, or the /64 of an IPv6 address. Unix sockets are not counted.
-    pub connections_per_address_max: usize,
+    /// Open connections of one address: an IPv4 address, or the /64 of an IPv6 address. Unix sockets are not counted. `None` is
+    /// 1024, or a quarter of all connections if that is less.
+    pub connections_per_address_max: Option<usize>,
     /// Requests per second of one address, on average; 0 does not count them.
     pub requests_per_address_per_second_max: u32,
     /// Requests that an address may send at once above that average.
@@ -171,11 +180,20 @@ pub struct Limits {
     pub shutdown_time_max: Duration,
 }
 
+impl Limits {
+    /// Open connections of one address, as they follow from the others where no number was asked for.
+    #[must_use]
+    pub fn connections_per_address(&self) -> usize {
+        let quarter = (self.connections_max / 4).clamp(1, CONNECTIONS_PER_ADDRESS);
+        self.connections_per_address_max.unwrap_or(quarter)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 16_384,
-            connections_per_address_max: 1_024,
+            connections_per_address_max: None,
             requests_per_address_per_second_max: 0,
             requests_per_address_burst: 100,
             handshake_time_max: Duration::from_secs(10),

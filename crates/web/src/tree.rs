@@ -27,6 +27,7 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use crate::background::{Job, Made, Place, Queue};
+use crate::descriptors::OpenFiles;
 use crate::error::Error;
 use crate::event_loop::Control;
 use crate::limits;
@@ -34,6 +35,7 @@ use crate::settings::{Limits, Site};
 use crate::target::Path;
 
 use cache::Generations;
+use fill::Disk;
 use root::Root;
 use watch::Watches;
 
@@ -69,7 +71,7 @@ pub(crate) struct Now {
 
 /// Whether a request may wait for a file that was changed just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Settling {
+pub(crate) enum Patience {
     /// It may, for [`limits::SETTLE_MS`] without a change.
     Wait,
     /// It waited for long: [`limits::SETTLE_HURRIED_MS`] have to do.
@@ -81,8 +83,20 @@ pub(crate) enum Settling {
 pub(crate) enum Trouble {
     /// The file may be half written; ask again in [`limits::SETTLE_MS`].
     Unsettled,
-    /// The system cannot: too many open files, no memory, a failing disk.
+    /// As many files are open as there may be.
+    Full,
+    /// The system cannot: no memory, a failing disk.
     System(Errno),
+}
+
+/// What an event loop may keep.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    bytes_max: usize,
+    folders_max: usize,
+    descriptors_max: usize,
+    open: OpenFiles,
+    loops: usize,
 }
 
 /// The cache of one event loop.
@@ -93,6 +107,7 @@ pub(crate) struct Tree {
     files: Generations,
     absent: Generations,
     descriptor_cost_bytes: usize,
+    open: OpenFiles,
     loops: usize,
     keeper: Keeper,
     /// Numbers that were given out.
@@ -106,6 +121,25 @@ pub(crate) struct Keeper {
     pub(crate) queue: Queue,
     /// The loop of the tree.
     pub(crate) control: Arc<Control>,
+}
+
+impl Share {
+    /// One of `loops` equal ones. Half of the open files are for answers whose files the cache has forgotten.
+    pub(crate) fn of(limits: &Limits, files_max: usize, loops: usize) -> Self {
+        let loops = loops.max(1);
+        Self {
+            bytes_max: (limits.cache_bytes_max - held_bytes_max(limits)) / loops,
+            folders_max: limits.watched_folders_max / loops,
+            descriptors_max: (files_max / 2 / loops).clamp(1, limits::CACHE_DESCRIPTORS_MAX),
+            open: OpenFiles::new(files_max),
+            loops,
+        }
+    }
+
+    /// The same, for who cannot be told of changes.
+    pub(crate) fn without_watches(self) -> Self {
+        Self { folders_max: 0, ..self }
+    }
 }
 
 impl Sites {
@@ -149,17 +183,16 @@ fn without_port(authority: &[u8]) -> &[u8] {
 }
 
 impl Tree {
-    /// An empty cache, one of `loops`.
-    pub(crate) fn new(sites: Arc<Sites>, limits: &Limits, loops: usize, keeper: Keeper) -> Self {
-        let loops = loops.max(1);
-        let bytes_max = (limits.cache_bytes_max - held_bytes_max(limits)) / loops;
+    /// An empty cache.
+    pub(crate) fn new(sites: Arc<Sites>, share: Share, keeper: Keeper) -> Self {
         let count = sites.sites.len();
         Self {
-            watches: Watches::new(limits.watched_folders_max / loops),
-            files: Generations::new(count, bytes_max, limits::CACHE_FILES_MAX),
-            absent: Generations::new(count, bytes_max, limits::CACHE_ABSENT_MAX),
-            descriptor_cost_bytes: bytes_max / limits::CACHE_DESCRIPTORS_MAX,
-            loops,
+            watches: Watches::new(share.folders_max),
+            files: Generations::new(count, share.bytes_max, limits::CACHE_FILES_MAX),
+            absent: Generations::new(count, share.bytes_max, limits::CACHE_ABSENT_MAX),
+            descriptor_cost_bytes: share.bytes_max / share.descriptors_max,
+            open: share.open,
+            loops: share.loops,
             keeper,
             tickets: 0,
             sites,
@@ -167,15 +200,10 @@ impl Tree {
     }
 
     /// Serves other folders from now on, and forgets what it knew. Returns what becomes readable when they change.
-    pub(crate) fn replace_sites(
-        &mut self,
-        sites: Arc<Sites>,
-        limits: &Limits,
-        loops: usize,
-    ) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn replace_sites(&mut self, sites: Arc<Sites>, share: Share) -> Option<BorrowedFd<'_>> {
         // Numbers of before stay apart from those that come.
         let tickets = self.tickets;
-        *self = Self { tickets, ..Self::new(sites, limits, loops, self.keeper.clone()) };
+        *self = Self { tickets, ..Self::new(sites, share, self.keeper.clone()) };
         self.descriptor()
     }
 
@@ -244,11 +272,12 @@ impl Tree {
         path: &Path<'_>,
         key: &[u8],
         now: Now,
-        settling: Settling,
+        patience: Patience,
     ) -> Result<Rc<Entry>, Trouble> {
         let sites = Arc::clone(&self.sites);
         let of = &sites.sites[site];
-        let entry = Rc::new(fill::fill(of, site, path, &mut self.watches, now, settling)?);
+        let disk = Disk { watches: &mut self.watches, open: &self.open };
+        let entry = Rc::new(fill::fill(of, site, path, disk, now, patience)?);
         if !entry.is_stale() {
             let cost = entry.cost(key.len(), self.descriptor_cost_bytes, self.loops);
             let cache = match entry.thing {

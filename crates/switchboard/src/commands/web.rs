@@ -18,6 +18,7 @@ use super::Invocation;
 use crate::config::Web;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::logging;
 use crate::screen::{Form, Screen};
 use crate::signals::Signals;
 
@@ -67,7 +68,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME[:GROUP]")]
     pub user: Option<Identity>,
     /// The file that stands for its folder; several are tried in turn [default: index.html]
-    #[arg(long, value_name = "NAME", requires = "root")]
+    #[arg(long, value_name = "NAME", requires = "root", value_parser = index_name)]
     pub index: Vec<String>,
     /// Hides /.well-known/ as well
     #[arg(long, requires = "root")]
@@ -75,7 +76,7 @@ pub struct Arguments {
     /// Open connections in all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections: Option<u32>,
-    /// Open connections of one IPv4 address, or of one /64 of IPv6
+    /// Open connections of one IPv4 address, or of one /64 of IPv6 [default: 1024, or a quarter of all if that is less]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_connections_per_address: Option<u32>,
     /// Requests per second of such an address; more are answered 429 [default: any number]
@@ -105,6 +106,7 @@ pub enum LineForm {
 /// # Errors
 /// When nothing to serve is named, a folder cannot be served or an address not be had.
 pub fn run(on: &Invocation, arguments: &Arguments) -> Result<Exit, Failure> {
+    logging::start(&on.config.log);
     let settings = settings(&on.config.web, arguments)?;
     let tls = settings.tls.clone();
     let roots: Vec<String> = settings.sites.iter().map(|site| site.root.display().to_string()).collect();
@@ -184,7 +186,9 @@ fn set_limits(settings: &mut Settings, arguments: &Arguments) {
         *limit = asked.and_then(|asked| usize::try_from(asked).ok()).unwrap_or(*limit);
     };
     set(&mut limits.connections_max, arguments.max_connections);
-    set(&mut limits.connections_per_address_max, arguments.max_connections_per_address);
+    if let Some(max) = arguments.max_connections_per_address {
+        limits.connections_per_address_max = usize::try_from(max).ok();
+    }
     if let Some(requests) = arguments.max_requests_per_address {
         limits.requests_per_address_per_second_max = requests;
     }
@@ -240,6 +244,17 @@ pub fn address_or_port(text: &str) -> Result<SocketAddr, String> {
     port.or_else(|_| text.parse()).map_err(|_| "write it as PORT or ADDRESS:PORT, such as 9090".to_owned())
 }
 
+/// What `--index` takes.
+///
+/// # Errors
+/// When it is no plain file name.
+fn index_name(text: &str) -> Result<String, String> {
+    if Site::is_index(text) {
+        return Ok(text.to_owned());
+    }
+    Err("name one plain file, without slashes or a leading dot, such as index.html".to_owned())
+}
+
 fn reload(screen: &Screen, tls: &TlsSettings, running: &Running) {
     match running.reload() {
         Ok(()) => {
@@ -260,6 +275,8 @@ fn failure(error: Error) -> Failure {
         | Error::RootMoved { .. }
         | Error::UserUnknown { .. }
         | Error::NoSite
+        | Error::Index { .. }
+        | Error::NotASocket { .. }
         | Error::NoListener
         | Error::AddressNotAvailable { .. } => Exit::Configuration,
         Error::RootNotPermitted { .. }

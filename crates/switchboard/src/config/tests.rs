@@ -321,7 +321,9 @@ fn what_is_wrong_with_a_site_is_told_with_its_line() {
         "[web]\nindex = [\"a/b\"]\n",
         &[],
         &[],
-        &expect!["web.index (DATA/switchboard.toml line 2) must be a list of file names without slashes"],
+        &expect![
+            "web.index (DATA/switchboard.toml line 2) must be a list of plain file names, without slashes or a leading dot"
+        ],
     );
     check_refused(
         "[web]\nlog_format = \"xml\"\n",

@@ -86,13 +86,13 @@ pub(super) const SETTINGS: &[Setting] = &[
         key: "web.connections",
         kind: Kind::Number,
         default: "16384",
-        meaning: "connections at a time",
+        meaning: "connections at a time; fewer where the process may not have as many descriptors",
     },
     Setting {
         key: "web.connections_per_address",
         kind: Kind::Number,
-        default: "1024",
-        meaning: "connections at a time from one IPv4 address or IPv6 /64",
+        default: "0",
+        meaning: "connections at a time from one IPv4 address or IPv6 /64; 0 for 1024, or a quarter of all if that is less",
     },
     Setting {
         key: "web.requests_per_address",
@@ -224,7 +224,8 @@ fn set_limits(values: &Values, settings: &mut Settings) -> Result<(), ConfigErro
     let mib: usize = values.number("web.cache_mib", 1..=CACHE_MIB_MAX)?;
     let limits = &mut settings.limits;
     limits.connections_max = values.number("web.connections", 1..=CONNECTIONS_MAX)?;
-    limits.connections_per_address_max = values.number("web.connections_per_address", 1..=CONNECTIONS_MAX)?;
+    let of_address: usize = values.number("web.connections_per_address", 0..=CONNECTIONS_MAX)?;
+    limits.connections_per_address_max = (of_address > 0).then_some(of_address);
     limits.requests_per_address_per_second_max =
         values.number("web.requests_per_address", 0..=REQUESTS_MAX)?;
     limits.requests_per_address_burst = values.number("web.requests_burst", 1..=REQUESTS_MAX)?;
@@ -301,8 +302,10 @@ fn is_host(host: &str) -> bool {
 }
 
 fn check_index(index: &[String]) -> Result<(), String> {
-    let is_name = |name: &String| !name.is_empty() && !name.contains('/') && !name.starts_with('.');
-    if index.iter().all(is_name) { Ok(()) } else { Err("a list of file names without slashes".to_owned()) }
+    if index.iter().all(|name| Site::is_index(name)) {
+        return Ok(());
+    }
+    Err("a list of plain file names, without slashes or a leading dot".to_owned())
 }
 
 /// The tables of which there may be several, by what stands in their brackets.

@@ -21,3 +21,4 @@ mod stopping;
 mod strangers;
 mod till;
 mod trust;
+mod web;

@@ -17,4 +17,5 @@ mod scanned;
 mod serving;
 mod text;
 mod web;
+mod web_shortages;
 mod web_tls;

@@ -2,27 +2,36 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 use serde_json::Value;
 
-use crate::house::{House, Server, wait_until};
+use crate::house::{House, PATIENCE, Server, wait_until};
 
-fn serve(house: &House, arguments: &[&str]) -> Server {
-    let mut command = house.program(&["web", "--json", "--listen", "127.0.0.1:0"]);
+pub(crate) fn serve(house: &House, arguments: &[&str]) -> Server {
+    started(house.program(&["web", "--json", "--listen", "127.0.0.1:0"]), arguments)
+}
+
+pub(crate) fn started(mut command: Command, arguments: &[&str]) -> Server {
     let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     Server { child, facts: serde_json::from_str(&line).unwrap() }
 }
 
-fn address(server: &Server) -> SocketAddr {
+pub(crate) fn address(server: &Server) -> SocketAddr {
     server.address("http://").trim_start_matches("http://").trim_end_matches('/').parse().unwrap()
 }
 
-fn fetch(address: SocketAddr, target: &str) -> String {
-    let mut stream = TcpStream::connect(address).unwrap();
+pub(crate) fn fetch(address: SocketAddr, target: &str) -> String {
+    fetched(TcpStream::connect(address).unwrap(), target)
+}
+
+/// Asked on a connection that was made.
+pub(crate) fn fetched(mut stream: TcpStream, target: &str) -> String {
+    // Ends a failure only; no test waits for it.
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
     write!(stream, "GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -75,6 +84,17 @@ fn what_cannot_be_served_is_told_with_its_exit_code() {
     let busy = house.run(&["web", root, "--listen", &address]);
     assert_eq!(busy.code, 69);
     assert!(busy.stderr.contains(&format!("{address} is in use")), "{}", busy.stderr);
+    let file = house.path().join("precious");
+    std::fs::write(&file, "precious").unwrap();
+    let socket = house.run(&["web", root, "--unix", file.to_str().unwrap()]);
+    assert_eq!(socket.code, 78);
+    assert!(socket.stderr.contains("precious exists and is no socket"), "{}", socket.stderr);
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+    for name in ["../x", "a/b", "", ".hidden"] {
+        let index = house.run(&["web", root, "--index", name]);
+        assert_eq!(index.code, 2, "{name}");
+        assert!(index.stderr.contains("one plain file"), "{}", index.stderr);
+    }
     let log = house.run(&["web", root, "--listen", "127.0.0.1:0", "--access-log", "/nonexistent/log"]);
     assert_eq!(log.code, 73);
     assert!(log.stderr.contains("/nonexistent/log"), "{}", log.stderr);

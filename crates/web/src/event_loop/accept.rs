@@ -1,6 +1,7 @@
 //! New connections: taken, or turned away with a word.
 //!
-//! *Promises* that a lack of descriptors is waited out instead of being asked about again and again. *Absent:* who may come,
+//! *Promises* that what keeps connections from being taken, a lack of descriptors above all, is waited out instead of being
+//! asked about again and again. *Absent:* who may come,
 //! which admission decides.
 
 use std::net::IpAddr;
@@ -40,12 +41,16 @@ impl Loop {
             match acceptfrom_with(&self.listeners.get(listener)?.socket, flags) {
                 Ok((socket, address)) => self.accept(listener, socket, listen::peer(address)),
                 Err(Errno::AGAIN) => return None,
-                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
-                    self.counters.refused_descriptors.one();
+                // Of the connection, not of the listener: it ended before it was taken.
+                Err(
+                    Errno::INTR | Errno::CONNABORTED | Errno::PROTO | Errno::TIMEDOUT | Errno::HOSTUNREACH,
+                ) => {}
+                Err(errno) => {
+                    if is_shortage(errno) {
+                        self.counters.refused_descriptors.one();
+                    }
                     return Some(self.clock.ms() + limits::ACCEPT_PAUSE_MS);
                 }
-                // Of the connection, not of the listener: it ended before it was taken.
-                Err(_) => {}
             }
         }
         Some(0)
@@ -104,4 +109,9 @@ impl Loop {
         let _sent = transport.send(&bytes, Follows::Nothing);
         transport.finish();
     }
+}
+
+/// Whether it passes when something is closed.
+const fn is_shortage(errno: Errno) -> bool {
+    matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::Loop;
-use super::connection::{Connection, Then, Waits};
+use super::connection::{Connection, Settling, Then, Waits};
 use super::outgoing::Piece;
 use crate::accept::{Accepted, Coding};
 use crate::access_log::{Facts, Spoken, Texts};
@@ -22,7 +22,7 @@ use crate::limits;
 use crate::plan::{self, Body, Found, Moment, Plan, Policy};
 use crate::status::Status;
 use crate::target::Target;
-use crate::tree::{self, Compression, Content, Entry, Settling, Thing, Trouble};
+use crate::tree::{self, Compression, Content, Entry, Patience, Thing, Trouble};
 
 /// An answer made up once, and the question to which it is one.
 #[derive(Debug)]
@@ -64,8 +64,11 @@ pub(super) enum Answered {
 impl Loop {
     /// Answers.
     pub(super) fn answer(&mut self, connection: &mut Connection, head: &Head<'_>) -> Answered {
+        if !connection.settling.is_due(self.clock.ms()) {
+            return Answered::Later;
+        }
         // A request that waited for its file has paid.
-        if connection.settle_waits == 0 && !connection.permit.request(self.clock.ns()) {
+        if connection.settling.is_new() && !connection.permit.request(self.clock.ns()) {
             self.counters.refused_rate.one();
             let plan = plan::closing(Status::TooManyRequests, self.policy(connection.transport.scheme()));
             self.send_plan(connection, Some(head), &plan, None);
@@ -82,6 +85,7 @@ impl Loop {
                 self.tree.hold(site, key, entry);
             }
             if self.again(connection, head, entry) {
+                connection.settling = Settling::default();
                 return Answered::Yes;
             }
         }
@@ -96,29 +100,27 @@ impl Loop {
         if let (Target::Path(path), None, true) = (&target, &entry, looks) {
             match self.look_up(connection, site, path) {
                 Ok(found) => entry = Some(found),
-                Err(Trouble::Unsettled) if connection.settle_waits < limits::SETTLE_WAITS_MAX => {
-                    connection.settle_waits += 1;
+                Err(Trouble::Unsettled) if connection.settling.waits_on(self.clock.ms()) => {
                     return Answered::Later;
                 }
                 Err(trouble) => {
-                    connection.settle_waits = 0;
-                    let status = match trouble {
-                        Trouble::Unsettled => Status::ServiceUnavailable,
-                        Trouble::System(_) => Status::InternalServerError,
-                    };
+                    connection.settling = Settling::default();
+                    let status = self.status_of(trouble);
                     let plan = plan::closing(status, self.policy(connection.transport.scheme()));
                     self.send_plan(connection, Some(head), &plan, None);
                     return Answered::Yes;
                 }
             }
         }
-        connection.settle_waits = 0;
+        connection.settling = Settling::default();
         let found = entry.as_ref().map_or(Found::Missing, |entry| entry.found());
         let asked = head.asked(&target, connection.transport.scheme());
         let moment = Moment { now: self.clock.unix(), boundary: self.boundary() };
         let plan = plan::plan(&asked, &found, self.policy(asked.connection), moment);
         let asks_again = match (&entry, &target) {
-            (Some(entry), Target::Path(path)) => self.have_compressed(head, site, path, entry),
+            (Some(entry), Target::Path(path)) => {
+                self.have_compressed(head.known.accept_encoding, site, path, entry)
+            }
             _ => false,
         };
         if let Some(entry) = &entry
@@ -134,16 +136,16 @@ impl Loop {
 
     /// Lets a file be compressed when somebody asks for it who would take it so; says whether there was no room for it,
     /// so that the next such request has to come here again.
-    fn have_compressed(
+    pub(super) fn have_compressed(
         &mut self,
-        head: &Head<'_>,
+        accept_encoding: Option<&[u8]>,
         site: usize,
         path: &crate::target::Path<'_>,
         entry: &Entry,
     ) -> bool {
         let Some(compressor) = &self.compressor else { return false };
         let would_take = || {
-            let accepted = Accepted::parse(head.known.accept_encoding);
+            let accepted = Accepted::parse(accept_encoding);
             accepted.weight(Coding::Br).or(accepted.weight(Coding::Gzip)).is_some()
         };
         if entry.compression.get() != Compression::Wanted || !would_take() {
@@ -175,10 +177,10 @@ impl Loop {
                 Ok(entry)
             }
             None => {
-                let has_waited = connection.settle_waits >= limits::SETTLE_WAITS_CALM;
-                let settling = if has_waited { Settling::Hurry } else { Settling::Wait };
+                let is_hurried = connection.settling.is_hurried();
+                let patience = if is_hurried { Patience::Hurry } else { Patience::Wait };
                 self.counters.cache_misses.one();
-                self.tree.find(site, path, &key, now, settling)
+                self.tree.find(site, path, &key, now, patience)
             }
         };
         self.key = key;
@@ -305,6 +307,18 @@ impl Loop {
         }
         if start < end {
             self.pieces.push_back(piece(content, start, end));
+        }
+    }
+
+    /// What is answered when nothing can be said about a file.
+    pub(super) fn status_of(&self, trouble: Trouble) -> Status {
+        match trouble {
+            Trouble::Unsettled => Status::ServiceUnavailable,
+            Trouble::Full => {
+                self.counters.refused_descriptors.one();
+                Status::ServiceUnavailable
+            }
+            Trouble::System(_) => Status::InternalServerError,
         }
     }
 

@@ -8,6 +8,7 @@ use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::admission::Permit;
 use crate::http1::Drain;
+use crate::limits;
 
 /// A peer and its requests.
 #[derive(Debug)]
@@ -38,8 +39,10 @@ pub(crate) struct Connection {
     pub(crate) waits: (Waits, u64),
     /// Pieces of the head that is still incomplete.
     pub(crate) head_pieces: u16,
-    /// How often its request waited for a file to settle.
-    pub(crate) settle_waits: u8,
+    /// How its request waits for a file to settle.
+    pub(crate) settling: Settling,
+    /// When it is looked at again for the sake of such waits, in milliseconds; in the past when nothing waits.
+    pub(crate) settles_ms: u64,
     /// Bytes thrown away since the connection was given up.
     pub(crate) lingered_bytes: usize,
     /// Whether a request was answered on it.
@@ -66,6 +69,41 @@ pub(crate) enum Then {
     Linger,
     /// That time is running.
     Lingering,
+}
+
+/// The waits of a request for a file that was changed just now. Before one is over the file is not looked at, whatever else
+/// wakes the connection: its peer could make that happen as often as it likes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Settling {
+    waits: u8,
+    until_ms: u64,
+}
+
+impl Settling {
+    /// Whether the request has not waited yet: it is new.
+    pub(crate) const fn is_new(self) -> bool {
+        self.waits == 0
+    }
+
+    /// Whether it has waited for long enough to ask less of the file.
+    pub(crate) const fn is_hurried(self) -> bool {
+        self.waits >= limits::SETTLE_WAITS_CALM
+    }
+
+    /// Whether it does not wait at this time.
+    pub(crate) const fn is_due(self, now_ms: u64) -> bool {
+        self.until_ms <= now_ms
+    }
+
+    /// Begins another wait; false when it has waited for as long as it may.
+    pub(crate) fn waits_on(&mut self, now_ms: u64) -> bool {
+        if self.waits == limits::SETTLE_WAITS_MAX {
+            return false;
+        }
+        self.waits += 1;
+        self.until_ms = now_ms + limits::SETTLE_HURRIED_MS;
+        true
+    }
 }
 
 /// What a connection waits for.
@@ -115,7 +153,8 @@ impl Connection {
             then: Then::Next,
             waits: (Waits::Idle, now_ms),
             head_pieces: 0,
-            settle_waits: 0,
+            settling: Settling::default(),
+            settles_ms: 0,
             lingered_bytes: 0,
             served: false,
         }

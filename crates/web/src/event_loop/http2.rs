@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::Loop;
 use super::clock::Clock;
-use super::connection::{Connection, Pace, Waits};
+use super::connection::{Connection, Pace, Settling, Waits};
 use super::outgoing::Piece;
 use super::serve::Fate;
 use crate::access_log::Kept;
@@ -28,8 +28,8 @@ mod answer;
 #[derive(Debug)]
 pub(crate) struct Http2 {
     session: Session,
-    /// Requests whose files were changed just now, and how often each has waited.
-    held: VecDeque<(Box<Stream>, u8)>,
+    /// Requests whose files were changed just now, and how each waits.
+    held: VecDeque<(Box<Stream>, Settling)>,
     sending: VecDeque<Sending>,
     /// Bytes of bodies that had moved at `progress_ms`, and since when there is something to move.
     moved: u64,
@@ -156,10 +156,7 @@ impl Loop {
             }
             let Ok(received) = self.receive_frames(connection, http2) else { return Fate::Over };
             http2.session.lend(&mut self.out);
-            let waited = std::mem::take(&mut http2.held);
-            for (stream, waits) in waited {
-                self.answer_stream(connection, http2, stream, waits);
-            }
+            self.answer_held_streams(connection, http2);
             self.answer_streams(connection, http2);
             http2.session.take_back(&mut self.out);
             if received == 0 && self.out.is_empty() && !http2.is_over {
@@ -170,6 +167,18 @@ impl Loop {
             }
         }
         Fate::Again
+    }
+
+    /// Answers requests that have waited for their files.
+    fn answer_held_streams(&mut self, connection: &mut Connection, http2: &mut Http2) {
+        let now_ms = self.clock.ms();
+        for (stream, settling) in std::mem::take(&mut http2.held) {
+            if settling.is_due(now_ms) {
+                self.answer_stream(connection, http2, stream, settling);
+            } else {
+                http2.held.push_back((stream, settling));
+            }
+        }
     }
 
     /// Reads once, if there is room. How many bytes came, or that the connection broke.
@@ -213,7 +222,9 @@ impl Loop {
         let mut budget = limits::STREAMS_READ_BYTES;
         loop {
             match http2.session.turn() {
-                Event::Asked(stream) => self.answer_stream(connection, http2, stream, 0),
+                Event::Asked(stream) => {
+                    self.answer_stream(connection, http2, stream, Settling::default());
+                }
                 Event::Over => {
                     http2.is_over = true;
                     self.give_up(http2);

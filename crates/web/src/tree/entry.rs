@@ -151,7 +151,12 @@ impl Entry {
         }
         self.holding.set(Holding::Asked { ticket, wanted: wanted.saturating_mul(2) });
         let (coding, content) = self.contents.iter().find(|(_, content)| content.is_holdable())?;
-        Some(Task::Hold(content.source()?, *coding))
+        let source = content.source();
+        if source.is_none() {
+            // For lack of a descriptor.
+            self.go_without(ticket);
+        }
+        Some(Task::Hold(source?, *coding))
     }
 
     /// Takes note that nothing came of what was asked for under the number `ticket`.

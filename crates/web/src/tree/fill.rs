@@ -13,10 +13,11 @@ use super::root::Opened;
 use super::stamp::Stamp;
 use super::version::OpenFile;
 use super::watch::{Coverage, Stale, Watches};
-use super::{Now, OpenSite, Settling, Trouble};
+use super::{Now, OpenSite, Patience, Trouble};
 use crate::accept::Coding;
 use crate::conditional::EntityTag;
 use crate::date::UnixSeconds;
+use crate::descriptors::OpenFiles;
 use crate::limits;
 use crate::media;
 use crate::plan::{Facts, Variant};
@@ -25,23 +26,33 @@ use crate::target::Path;
 const SIDECARS: [(Coding, &[u8]); 3] =
     [(Coding::Br, b".br"), (Coding::Zstd, b".zst"), (Coding::Gzip, b".gz")];
 
+/// What a look needs beside the site.
+pub(super) struct Disk<'a> {
+    /// What is to be told of changes.
+    pub(super) watches: &'a mut Watches,
+    /// Where files that stay open are counted.
+    pub(super) open: &'a OpenFiles,
+}
+
 /// Looks at the disk until it stands still for as long as that takes.
 pub(super) fn fill(
     site: &OpenSite,
     index: usize,
     path: &Path<'_>,
-    watches: &mut Watches,
+    disk: Disk<'_>,
     now: Now,
-    settling: Settling,
+    patience: Patience,
 ) -> Result<Entry, Trouble> {
     let mut tries = limits::READ_TRIES_MAX;
+    let Disk { watches, open } = disk;
     loop {
         let look = Look {
             site,
             index,
             watches: &mut *watches,
+            open,
             now,
-            settling,
+            patience,
             stale: Stale::default(),
             coverage: Coverage::Watched,
             seen: Vec::new(),
@@ -63,8 +74,9 @@ struct Look<'a> {
     site: &'a OpenSite,
     index: usize,
     watches: &'a mut Watches,
+    open: &'a OpenFiles,
     now: Now,
-    settling: Settling,
+    patience: Patience,
     stale: Stale,
     coverage: Coverage,
     seen: Vec<(Box<[u8]>, Option<Stamp>)>,
@@ -160,15 +172,16 @@ impl Look<'_> {
     /// Small files are read, with the stamp of what was read; of large ones the last bytes are held back until they are
     /// known to be of one piece with the first, when they are sent.
     fn content(&self, file: OwnedFd, stamp: Stamp) -> Result<(Content, Stamp), Trouble> {
-        let settled_ms = match self.settling {
-            Settling::Wait => limits::SETTLE_MS,
-            Settling::Hurry => limits::SETTLE_HURRIED_MS,
+        let settled_ms = match self.patience {
+            Patience::Wait => limits::SETTLE_MS,
+            Patience::Hurry => limits::SETTLE_HURRIED_MS,
         };
         if is_younger(&stamp, self.now, settled_ms) {
             return Err(Trouble::Unsettled);
         }
         if stamp.len > limits::CACHED_FILE_BYTES_MAX {
-            return Ok((Content::Open(Rc::new(OpenFile { file, stamp })), stamp));
+            let place = self.open.place().ok_or(Trouble::Full)?;
+            return Ok((Content::Open(Rc::new(OpenFile { file, stamp, place })), stamp));
         }
         let bytes = read_whole(&file, stamp.len).map_err(trouble)?;
         let after = Stamp::new(&rustix::fs::fstat(&file).map_err(trouble)?);
@@ -227,5 +240,5 @@ fn is_fit(thing: &Thing) -> bool {
 }
 
 fn trouble(error: Errno) -> Trouble {
-    Trouble::System(error)
+    if matches!(error, Errno::MFILE | Errno::NFILE) { Trouble::Full } else { Trouble::System(error) }
 }

@@ -70,7 +70,11 @@ impl Root {
         let opened = match result {
             Ok(file) => classify(file)?,
             // A folder may be searched without being read.
-            Err(Errno::ACCESS) if self.place(path).is_ok() => Opened::Directory,
+            Err(Errno::ACCESS) => match self.place(path) {
+                Ok(_) => Opened::Directory,
+                Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => return Err(error),
+                Err(_) => Opened::Refused,
+            },
             Err(error) => unopened(error)?,
         };
         Ok(Looked { opened, through_link })

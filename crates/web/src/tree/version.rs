@@ -8,6 +8,7 @@ use rustix::fs::{MemfdFlags, SealFlags, fcntl_add_seals, memfd_create};
 use rustix::io::Errno;
 
 use super::stamp::Stamp;
+use crate::descriptors::FilePlace;
 use crate::limits;
 
 /// An open file, and which version of it is meant.
@@ -16,6 +17,7 @@ pub(crate) struct OpenFile {
     /// Open for reading; offsets are given with each read.
     pub(super) file: OwnedFd,
     pub(super) stamp: Stamp,
+    pub(super) place: FilePlace,
 }
 
 /// A copy of a version in memory of the kernel's. No call changes it any more, so what is sent of it without a copy stays
@@ -35,7 +37,8 @@ impl OpenFile {
     #[cfg(test)]
     pub(crate) fn of(file: OwnedFd) -> Result<Self, Errno> {
         let stamp = Stamp::new(&rustix::fs::fstat(&file)?);
-        Ok(Self { file, stamp })
+        let place = crate::descriptors::OpenFiles::new(1).place().expect("there is room for one");
+        Ok(Self { file, stamp, place })
     }
 
     /// Which version it is.
@@ -58,8 +61,9 @@ impl OpenFile {
 
     /// The same version, through a descriptor of its own.
     pub(super) fn again(&self) -> Option<Self> {
+        let place = self.place.another()?;
         let file = rustix::io::fcntl_dupfd_cloexec(&self.file, 0).ok()?;
-        Some(Self { file, stamp: self.stamp })
+        Some(Self { file, stamp: self.stamp, place })
     }
 
     fn is_unchanged(&self) -> bool {

@@ -9,7 +9,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use http::{HeaderMap, Request};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::client::{Client, Served, replace};
+use crate::client::{Client, Served, replace, until};
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,4 +271,22 @@ fn a_shutdown_ends_downloads_whole_and_says_goaway() {
         stopping.join().unwrap();
     });
     drop(root);
+}
+
+#[test]
+fn a_file_that_is_asked_for_by_http2_is_compressed_once() {
+    let served = Served::new();
+    served.write("page.html", "<p>the same again and again".repeat(1_000));
+    run(async {
+        let mut client = connect(served.address()).await;
+        let ask_for = |coding| request("GET", "http://localhost/page.html", &[("accept-encoding", coding)]);
+        let first = whole(ask(&mut client, ask_for("br"))).await.unwrap();
+        assert_eq!((first.fields.get("content-encoding"), first.body.len()), (None, 27_000));
+        until(&served, "it is compressed", |counted| counted.compressed == 1);
+        for coding in ["br", "gzip"] {
+            let answer = whole(ask(&mut client, ask_for(coding))).await.unwrap();
+            assert_eq!(answer.fields["content-encoding"], coding);
+            assert!(answer.body.len() < 1_000);
+        }
+    });
 }

@@ -1,5 +1,6 @@
 //! Bounds: who is turned away, who waits too long, and that others do not notice.
 
+use std::io::Read as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ fn an_answer_that_nobody_takes_is_cut() {
 
 #[test]
 fn connections_are_bounded_for_an_address_and_in_total() {
-    let served = Served::limited(|limits| limits.connections_per_address_max = 3);
+    let served = Served::limited(|limits| limits.connections_per_address_max = Some(3));
     let mut kept: Vec<Client> = (0..3).map(|_| served.connect()).collect();
     kept.iter_mut().for_each(|client| assert_eq!(client.fetch("/").status, 404));
     let mut refused = served.connect();
@@ -105,7 +106,7 @@ fn requests_of_an_address_are_bounded_when_asked_for() {
 
 #[test]
 fn two_thousand_idle_connections_do_not_disturb() {
-    let served = Served::limited(|limits| limits.connections_per_address_max = 10_000);
+    let served = Served::limited(|limits| limits.connections_per_address_max = Some(10_000));
     served.write("a.txt", "a");
     // Both ends are in this process.
     let (now, max) = {
@@ -121,4 +122,36 @@ fn two_thousand_idle_connections_do_not_disturb() {
     }
     drop(idle);
     until(&served, "all are gone", |counted| counted.connections() == 1);
+}
+
+/// Bytes that the kernel holds for a peer of the server.
+fn held_by_the_kernel(served: &Served, client: &Client) -> usize {
+    let [server, peer] = [served.address(), client.stream.get_ref().local_addr().unwrap()]
+        .map(|at| format!(":{:04X}", at.port()));
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mut sockets = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let own = sockets.find(|columns| columns[1].ends_with(&server) && columns[2].ends_with(&peer)).unwrap();
+    usize::from_str_radix(own[4].split(':').next().unwrap(), 16).unwrap()
+}
+
+#[test]
+fn slow_downloads_hold_little_of_the_kernels_memory() {
+    let served = Served::new();
+    served.write("large.bin", vec![7; 50_000_000]);
+    served.write("a.txt", "a");
+    let slow: Vec<Client> = (0..20)
+        .map(|_| {
+            let mut client = served.connect();
+            client.send("GET /large.bin HTTP/1.1\r\nHost: h\r\n\r\n");
+            client.stream.get_mut().read_exact(&mut [0; 100]).unwrap();
+            client
+        })
+        .collect();
+    let mut other = served.connect();
+    // In each turn of the loop a connection that the kernel has room for sends 256 KiB.
+    for _ in 0..200 {
+        assert_eq!(other.fetch("/a.txt").body, b"a");
+    }
+    let held: Vec<usize> = slow.iter().map(|client| held_by_the_kernel(&served, client)).collect();
+    assert!(held.iter().all(|bytes| *bytes <= 512 * 1024), "{held:?}");
 }

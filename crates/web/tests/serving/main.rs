@@ -9,5 +9,6 @@ mod limits;
 mod log;
 mod protocol;
 mod racing;
+mod settling;
 mod stopping;
 mod tls;

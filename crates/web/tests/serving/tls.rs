@@ -4,10 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use rustls::client::{ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, NamedGroup, StreamOwned};
 use switchboard_tls::{Fingerprint, Identity, ServerAddress, Trust, client_config};
 use switchboard_web::{Address, CertificateFiles, Listener, Settings};
 
@@ -204,4 +206,42 @@ fn a_session_is_resumed() {
         stream.read_exact(&mut [0; 20]).unwrap();
         assert_eq!(stream.conn.handshake_kind(), Some(expected));
     }
+}
+
+/// Keeps nothing and counts the tickets that it is given.
+#[derive(Debug, Default)]
+struct Tickets(AtomicUsize);
+
+impl ClientSessionStore for Tickets {
+    fn set_kx_hint(&self, _server: ServerName<'static>, _group: NamedGroup) {}
+
+    fn kx_hint(&self, _server: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _server: ServerName<'static>, _session: Tls12ClientSessionValue) {}
+
+    fn tls12_session(&self, _server: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        None
+    }
+
+    fn remove_tls12_session(&self, _server: &ServerName<'static>) {}
+
+    fn insert_tls13_ticket(&self, _server: ServerName<'static>, _ticket: Tls13ClientSessionValue) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take_tls13_ticket(&self, _server: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        None
+    }
+}
+
+#[test]
+fn a_new_connection_is_given_one_ticket() {
+    let served = served(|_| {});
+    let tickets = Arc::<Tickets>::default();
+    let mut config = ClientConfig::clone(&config(served.running.fingerprints()[0], &[]));
+    config.resumption = Resumption::store(Arc::<Tickets>::clone(&tickets));
+    assert!(!body(stream(&served, "localhost", Arc::new(config)), "/").is_empty());
+    assert_eq!(tickets.0.load(Ordering::Relaxed), 1);
 }

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 
 use super::super::Loop;
 use super::super::answer::{Answer, Form, Made, index, is_timeless, length, piece, several};
-use super::super::connection::{Connection, Waits};
+use super::super::connection::{Connection, Settling, Waits};
 use super::super::outgoing::Piece;
 use super::{Http2, Sending, response};
 use crate::accept::Coding;
@@ -85,12 +85,12 @@ impl Loop {
         connection: &mut Connection,
         http2: &mut Http2,
         stream: Box<Stream>,
-        waits: u8,
+        settling: Settling,
     ) {
-        connection.settle_waits = waits;
+        connection.settling = settling;
         let judged = self.judge(connection, &stream.request);
-        let waits = std::mem::take(&mut connection.settle_waits);
-        let Judged::Ready(ready) = judged else { return http2.held.push_back((stream, waits)) };
+        let settling = std::mem::take(&mut connection.settling);
+        let Judged::Ready(ready) = judged else { return http2.held.push_back((stream, settling)) };
         let Stream { request, respond } = *stream;
         self.note_stream(connection, &request, &ready);
         self.respond(http2, respond, ready);
@@ -98,7 +98,7 @@ impl Loop {
 
     fn judge<T>(&mut self, connection: &mut Connection, request: &Request<T>) -> Judged {
         // A request that waited for its file has paid.
-        if connection.settle_waits == 0 && !connection.permit.request(self.clock.ns()) {
+        if connection.settling.is_new() && !connection.permit.request(self.clock.ns()) {
             self.counters.refused_rate.one();
             return Judged::Ready(self.page(connection, Status::ServiceUnavailable));
         }
@@ -111,20 +111,17 @@ impl Loop {
 
     fn decide(&mut self, connection: &mut Connection, question: Question<'_>, target: &Target<'_>) -> Judged {
         let mut entry = None;
+        let site = self.tree.sites().of(Some(question.authority));
         if let (Target::Path(path), Method::Get | Method::Head | Method::Options) = (target, question.method)
         {
-            let site = self.tree.sites().of(Some(question.authority));
             match self.look_up_stream(connection, site, question.resource, path) {
                 Ok(found) => entry = Some(found),
-                Err(Trouble::Unsettled) if connection.settle_waits < limits::SETTLE_WAITS_MAX => {
-                    connection.settle_waits += 1;
+                Err(Trouble::Unsettled) if connection.settling.waits_on(self.clock.ms()) => {
                     return Judged::Later;
                 }
-                Err(Trouble::Unsettled) => {
-                    return Judged::Ready(self.page(connection, Status::ServiceUnavailable));
-                }
-                Err(Trouble::System(_)) => {
-                    return Judged::Ready(self.page(connection, Status::InternalServerError));
+                Err(trouble) => {
+                    let status = self.status_of(trouble);
+                    return Judged::Ready(self.page(connection, status));
                 }
             }
         }
@@ -139,7 +136,14 @@ impl Loop {
         let moment = Moment { now: self.clock.unix(), boundary: self.boundary() };
         let plan = plan::plan(&asked, &found, self.policy(connection.transport.scheme()), moment);
         let fields = fields_of(&plan);
+        let asks_again = match (&entry, target) {
+            (Some(entry), Target::Path(path)) => {
+                self.have_compressed(asked.accept_encoding.as_deref(), site, path, entry)
+            }
+            _ => false,
+        };
         if let (Some(entry), Some(asking)) = (&entry, &asking)
+            && !asks_again
             && is_timeless(&asked.conditions, entry, moment)
         {
             remember(entry, asking, &plan, &fields);

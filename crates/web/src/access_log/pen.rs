@@ -1,0 +1,169 @@
+//! Lines into a file that may be full, slow or gone.
+//!
+//! *Promises* that no line is torn: one of which only the beginning found room is finished before anything follows it; that
+//! every line that is lost is counted; that losses are told, once a minute at most and at the end. *Absent:* threads.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Write as _};
+use std::sync::Arc;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::writer::{Shared, name};
+use super::{Batch, line};
+use crate::event_loop::Clock;
+use crate::limits;
+use crate::metrics::Counters;
+use crate::settings::{AccessLog, LogFormat};
+
+/// What writes.
+#[derive(Debug)]
+pub(super) struct Pen {
+    file: File,
+    format: LogFormat,
+    name: String,
+    clock: line::Clock,
+    lines: Vec<u8>,
+    /// The rest of a line whose beginning is written.
+    rest: Vec<u8>,
+    counters: Arc<Counters>,
+    shared: Arc<Shared>,
+    losses: Losses,
+}
+
+/// What is still to be told.
+#[derive(Debug, Default)]
+struct Losses {
+    lines: usize,
+    why: Option<io::Error>,
+    told_ms: Option<u64>,
+}
+
+impl Pen {
+    /// Into `file`. What is lost is counted among these counters, of which nobody else writes.
+    pub(super) fn new(log: &AccessLog, file: File, counters: Arc<Counters>, shared: Arc<Shared>) -> Self {
+        Self {
+            file,
+            format: log.format,
+            name: name(&log.to),
+            clock: line::Clock::default(),
+            lines: Vec::new(),
+            rest: Vec::new(),
+            counters,
+            shared,
+            losses: Losses::default(),
+        }
+    }
+
+    /// What it shares with those who hand lines over.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Writes a batch.
+    pub(super) fn write(&mut self, batch: &Batch) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.clear();
+        batch.write(self.format, &mut self.clock, &mut lines);
+        let lost =
+            self.finish_line().map_or_else(|error| (batch.len(), Some(error)), |()| self.append(&lines));
+        self.lines = lines;
+        self.shared.written(batch.len());
+        self.note(lost);
+        self.tell(Tells::Seldom);
+    }
+
+    /// Goes on in another file, when the line that was begun is finished in the old one or lost.
+    pub(super) fn go_on_in(&mut self, file: File) {
+        self.give_up_line();
+        self.file = file;
+    }
+
+    /// Nothing more is written.
+    pub(super) fn end(mut self) {
+        self.give_up_line();
+        self.tell(Tells::Now);
+    }
+
+    fn give_up_line(&mut self) {
+        if let Err(error) = self.finish_line() {
+            self.rest.clear();
+            self.note((1, Some(error)));
+        }
+    }
+
+    fn finish_line(&mut self) -> io::Result<()> {
+        let (written, result) = write(&mut self.file, &self.rest);
+        self.rest.drain(..written);
+        result
+    }
+
+    /// How many lines were lost, and why.
+    fn append(&mut self, lines: &[u8]) -> (usize, Option<io::Error>) {
+        let (written, result) = write(&mut self.file, lines);
+        let Err(error) = result else { return (0, None) };
+        let is_begun = written > 0 && lines[written - 1] != b'\n';
+        let mut left = &lines[written..];
+        if is_begun {
+            let end = left.iter().position(|byte| *byte == b'\n').map_or(left.len(), |at| at + 1);
+            self.rest.extend_from_slice(&left[..end]);
+            left = &left[end..];
+        }
+        (left.iter().filter(|byte| **byte == b'\n').count(), Some(error))
+    }
+
+    fn note(&mut self, (lines, why): (usize, Option<io::Error>)) {
+        self.counters.log_failed.add(u64::try_from(lines).unwrap_or(u64::MAX));
+        self.losses.lines += lines;
+        self.losses.why = why.or_else(|| self.losses.why.take());
+    }
+
+    fn tell(&mut self, when: Tells) {
+        let dropped = self.shared.dropped();
+        self.losses.lines += dropped;
+        let lines = self.losses.lines;
+        if lines == 0 {
+            return;
+        }
+        let now_ms = Clock::new().ms();
+        let is_early = |told_ms: u64| when == Tells::Seldom && now_ms < told_ms + limits::LOG_LOSSES_TOLD_MS;
+        if self.losses.told_ms.is_some_and(is_early) {
+            return;
+        }
+        let name = &self.name;
+        match self.losses.why.take() {
+            Some(why) => {
+                tracing::warn!("{lines} lines of the access log {name} were lost: {why}; make room for it")
+            }
+            None => {
+                tracing::warn!("{lines} lines of the access log {name} were lost: it takes them too slowly")
+            }
+        }
+        self.losses = Losses { told_ms: Some(now_ms), ..Losses::default() };
+    }
+}
+
+/// Whether it is time to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tells {
+    Seldom,
+    Now,
+}
+
+/// Writes as much as can be written; how much that was, and what kept it from more.
+fn write(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            // Whoever shares the other end of standard output made it so. This thread is there to wait.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let _room = poll(&mut [PollFd::new(file, PollFlags::OUT)], None);
+            }
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
+}

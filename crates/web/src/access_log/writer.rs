@@ -1,0 +1,173 @@
+//! The thread that writes the access log, and the queue on which it is given what to write.
+//!
+//! *Promises* that nobody waits for it: neither an event loop that hands over lines, nor a reload that hands over another file,
+//! nor a server that ends, for longer than it says. *Absent:* writing, which is the pen's.
+
+use std::fs::{File, OpenOptions};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::Batch;
+use super::pen::Pen;
+use crate::error::Error;
+use crate::limits;
+use crate::metrics::Counters;
+use crate::settings::{AccessLog, LogTarget};
+
+/// The thread, and what it is told with.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
+    target: LogTarget,
+    /// Nothing is ever sent; its other end is gone when the thread is. Locked for the sake of `Sync` alone.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// The end of the queue that an event loop has.
+#[derive(Debug, Clone)]
+pub(crate) struct Sender {
+    queue: SyncSender<Message>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+enum Message {
+    Batch(Batch),
+    /// There is another file.
+    Opened,
+}
+
+/// What both sides know.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The file to go on with.
+    next: Mutex<Option<File>>,
+    /// Lines that were taken and are not written.
+    waiting: AtomicUsize,
+    /// Lines that were not taken, since it was told last.
+    dropped: AtomicUsize,
+}
+
+impl Writer {
+    /// Opens the target and starts the thread, which counts the lines that it loses.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or no thread made.
+    pub(crate) fn start(log: &AccessLog, counters: Arc<Counters>) -> Result<Self, Error> {
+        let shared = Arc::<Shared>::default();
+        let pen = Pen::new(log, open(&log.to)?, counters, Arc::clone(&shared));
+        let (queue, messages) = sync_channel(limits::LOG_BATCHES_QUEUED_MAX);
+        let (ends, ended) = sync_channel(0);
+        std::thread::Builder::new()
+            .name("web-log".to_owned())
+            .spawn(move || {
+                write_all(&messages, pen);
+                drop::<SyncSender<()>>(ends);
+            })
+            .map_err(|source| Error::Resources { source })?;
+        Ok(Self { queue, shared, target: log.to.clone(), ended: Mutex::new(ended) })
+    }
+
+    /// For an event loop.
+    pub(crate) fn sender(&self) -> Sender {
+        Sender { queue: self.queue.clone(), shared: Arc::clone(&self.shared) }
+    }
+
+    /// Opens the file again, as after its rotation.
+    ///
+    /// # Errors
+    /// When it cannot be opened; the old one is kept.
+    pub(crate) fn reopen(&self) -> Result<(), Error> {
+        if let LogTarget::File(path) = &self.target {
+            *self.shared.next() = Some(open_file(path)?);
+            // A thread that has other messages finds the file with the next of them.
+            let _told = self.queue.try_send(Message::Opened);
+        }
+        Ok(())
+    }
+
+    /// Lets it write what was handed over, for so long at most. Every [`Sender`] has to be gone. A thread that is stuck in
+    /// a write, into a pipe that nobody reads perhaps, is left to itself, and what it has is told to be lost.
+    pub(crate) fn end(self, patience: Duration) {
+        drop(self.queue);
+        let ended = self.ended.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout) {
+            let lines = self.shared.waiting.load(Ordering::Relaxed) + self.shared.dropped();
+            tracing::warn!(
+                "the last {lines} lines of the access log {} are lost: it did not take them in time",
+                name(&self.target)
+            );
+        }
+    }
+}
+
+impl Sender {
+    /// Hands a batch over, or returns how many lines were lost since the thread is too far behind.
+    pub(crate) fn send(&self, batch: Batch) -> Result<(), usize> {
+        let lines = batch.len();
+        self.shared.waiting.fetch_add(lines, Ordering::Relaxed);
+        match self.queue.try_send(Message::Batch(batch)) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.shared.written(lines);
+                self.shared.dropped.fetch_add(lines, Ordering::Relaxed);
+                Err(lines)
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Lines that were dropped since this was asked last.
+    pub(super) fn dropped(&self) -> usize {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Lines that do not wait any more.
+    pub(super) fn written(&self, lines: usize) {
+        self.waiting.fetch_sub(lines, Ordering::Relaxed);
+    }
+
+    fn next(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a person calls it.
+pub(super) fn name(target: &LogTarget) -> String {
+    match target {
+        LogTarget::File(path) => path.display().to_string(),
+        LogTarget::StandardOutput => "on standard output".to_owned(),
+    }
+}
+
+fn open(target: &LogTarget) -> Result<File, Error> {
+    match target {
+        LogTarget::File(path) => open_file(path),
+        LogTarget::StandardOutput => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 0)
+            .map(File::from)
+            .map_err(|source| Error::AccessLog { path: "-".into(), source: source.into() }),
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, Error> {
+    let failed = |source| Error::AccessLog { path: path.to_owned(), source };
+    OpenOptions::new().append(true).create(true).open(path).map_err(failed)
+}
+
+fn write_all(messages: &Receiver<Message>, mut pen: Pen) {
+    while let Ok(message) = messages.recv() {
+        let next = pen.shared().next().take();
+        if let Some(file) = next {
+            pen.go_on_in(file);
+        }
+        if let Message::Batch(batch) = message {
+            pen.write(&batch);
+        }
+    }
+    pen.end();
+}
