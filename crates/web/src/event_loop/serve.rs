@@ -253,7 +253,8 @@ impl Loop {
             self.out.clear();
             return self.send_on(connection);
         }
-        let sent = match connection.transport.send(&self.out, Follows::Nothing) {
+        let follows = if connection.then == Then::Close { Follows::End } else { Follows::Nothing };
+        let sent = match connection.transport.send(&self.out, follows) {
             Ok(sent) => sent,
             Err(Errno::AGAIN | Errno::INTR) => 0,
             Err(_) => {

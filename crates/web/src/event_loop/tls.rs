@@ -10,8 +10,9 @@ use std::sync::Arc;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags};
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 
+use super::transport::Follows;
 use crate::limits;
 
 /// ALPN of HTTP/2 (RFC 9113 section 3.2).
@@ -29,6 +30,8 @@ pub(crate) struct Tls {
     is_drained: bool,
     /// Bytes that are decrypted and not yet taken.
     plaintext: usize,
+    /// What is encrypted is nothing but tickets, and an answer follows.
+    holds_tickets: bool,
 }
 
 impl Tls {
@@ -36,7 +39,7 @@ impl Tls {
     pub(crate) fn new(socket: OwnedFd, config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let mut session = ServerConnection::new(Arc::clone(config))?;
         session.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES_MAX));
-        Ok(Self { socket, session, is_drained: false, plaintext: 0 })
+        Ok(Self { socket, session, is_drained: false, plaintext: 0, holds_tickets: false })
     }
 
     /// Whether the handshake is not over.
@@ -79,20 +82,31 @@ impl Tls {
     }
 
     fn understand(&mut self) -> Result<(), Errno> {
-        let understood = self.session.process_new_packets();
+        let was_handshaking = self.session.is_handshaking();
+        let understood = self.session.process_new_packets().map(|state| state.plaintext_bytes_to_read());
+        let is_tls13 = self.session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+        let has_ended = was_handshaking && !self.session.is_handshaking() && is_tls13;
+        // All that is left to say of the handshake are tickets. When the first request has come already, they leave with its
+        // answer instead of by themselves.
+        self.holds_tickets = has_ended && understood.as_ref().is_ok_and(|bytes| *bytes > 0);
         // Answers of the handshake, or the alert that says what was wrong.
-        let flushed = self.flush();
-        self.plaintext = understood.map_err(|_| Errno::PROTO)?.plaintext_bytes_to_read();
+        let flushed = if self.holds_tickets { Ok(()) } else { self.flush() };
+        self.plaintext = understood.map_err(|_| Errno::PROTO)?;
         match flushed {
             Ok(()) | Err(Errno::AGAIN) => Ok(()),
             Err(errno) => Err(errno),
         }
     }
 
-    /// Encrypts and sends as much as there is room for.
-    pub(crate) fn send(&mut self, bytes: &[u8]) -> Result<usize, Errno> {
-        self.flush()?;
+    /// Encrypts and sends as much as there is room for; behind the end of it, that nothing more comes.
+    pub(crate) fn send(&mut self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
+        if !std::mem::take(&mut self.holds_tickets) {
+            self.flush()?;
+        }
         let taken = self.session.writer().write(bytes).map_err(|error| errno(&error))?;
+        if taken == bytes.len() && follows == Follows::End {
+            self.session.send_close_notify();
+        }
         // What was taken must not be given again, whatever the kernel said.
         match self.flush() {
             Ok(()) | Err(Errno::AGAIN | Errno::INTR) => Ok(taken),

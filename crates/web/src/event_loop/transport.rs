@@ -26,6 +26,8 @@ pub(crate) enum Follows {
     More,
     /// It is complete.
     Nothing,
+    /// It is complete, and the connection with it.
+    End,
 }
 
 impl Transport {
@@ -105,7 +107,7 @@ impl Transport {
     pub(crate) fn send(&mut self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
         match self {
             Self::Plain(socket) => rustix::net::send(socket, bytes, flags(follows)),
-            Self::Tls(tls) => tls.send(bytes),
+            Self::Tls(tls) => tls.send(bytes, follows),
         }
     }
 
@@ -118,8 +120,8 @@ impl Transport {
                 &mut SendAncillaryBuffer::default(),
                 flags(Follows::Nothing),
             ),
-            Self::Tls(tls) if first.is_empty() => tls.send(second),
-            Self::Tls(tls) => tls.send(first),
+            Self::Tls(tls) if first.is_empty() => tls.send(second, Follows::Nothing),
+            Self::Tls(tls) => tls.send(first, Follows::Nothing),
         }
     }
 
@@ -137,6 +139,6 @@ impl Transport {
 fn flags(follows: Follows) -> SendFlags {
     match follows {
         Follows::More => SendFlags::NOSIGNAL | SendFlags::MORE,
-        Follows::Nothing => SendFlags::NOSIGNAL,
+        Follows::Nothing | Follows::End => SendFlags::NOSIGNAL,
     }
 }
