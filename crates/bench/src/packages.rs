@@ -28,20 +28,21 @@ impl<P> Wanted<P> {
 /// # Errors
 /// When an installation was tried and failed.
 pub(crate) fn provide<P: Copy + PartialEq>(
-    table: &[Wanted<P>],
+    table: &'static [Wanted<P>],
     peers: &[P],
-    also_absent: impl Fn(P) -> Option<&'static str>,
+    also_absent: impl Fn(P) -> Option<&'static Need>,
 ) -> Result<Vec<(P, String)>> {
-    let absent_of = |peers: &[P]| -> Vec<&'static str> {
+    let absent_of = |peers: &[P]| -> Vec<&'static Need> {
         let of_table = table.iter().filter(|wanted| wanted.peers.iter().any(|peer| peers.contains(peer)));
-        let absent = of_table.filter(|wanted| wanted.need.is_absent()).map(|wanted| wanted.need.package);
+        let absent = of_table.filter(|wanted| wanted.need.is_absent()).map(|wanted| &wanted.need);
         absent.chain(peers.iter().filter_map(|peer| also_absent(*peer))).collect()
     };
     let absent = absent_of(peers);
     if !absent.is_empty() && install::is_root() {
         install::install(&absent)?;
     }
-    let reason = |package: &str| format!("{package} is not installed: {}", install::command_line(&[package]));
-    let why = |peer: P| absent_of(&[peer]).first().map(|package| (peer, reason(package)));
+    let reason =
+        |need: &Need| format!("{} is not installed: {}", need.package, install::command_line(&[need]));
+    let why = |peer: P| absent_of(&[peer]).first().map(|need| (peer, reason(need)));
     Ok(peers.iter().filter_map(|peer| why(*peer)).collect())
 }

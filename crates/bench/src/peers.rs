@@ -21,6 +21,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
+use xtask::needs::{Need, Provides};
 
 pub use crate::child::Stop;
 pub use books::Books;
@@ -38,8 +39,9 @@ const PACKAGES: &[Wanted<Peer>] = &[
     Wanted::program("redis-server", "redis-server", "bench calls: Redis", &[Peer::Redis]),
     Wanted::program("redis-tools", "redis-benchmark", "bench calls: the load on Redis", &[Peer::Redis]),
 ];
-/// Its programs lie in a folder named after the version, off PATH.
-const POSTGRES_PACKAGE: &str = "postgresql";
+/// Most of its programs lie in a folder named after the version, off PATH.
+static POSTGRES_PACKAGE: Need =
+    Need { package: "postgresql", provides: Provides::Program("psql"), used_by: "bench calls: PostgreSQL" };
 
 /// Who is measured. The order is that of the report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -162,7 +164,7 @@ impl Peers {
     /// When a peer that is there cannot be made ready.
     pub fn prepare(wanted: &[Peer], below: &Path, stop: Stop) -> Result<Self> {
         let skipped = packages::provide(PACKAGES, wanted, |peer| {
-            (peer == Peer::Postgres && postgres::programs().is_none()).then_some(POSTGRES_PACKAGE)
+            (peer == Peer::Postgres && postgres::programs().is_none()).then_some(&POSTGRES_PACKAGE)
         })?;
         // Other users may pass: PostgreSQL refuses to run as root.
         let open = std::fs::Permissions::from_mode(0o755);

@@ -9,7 +9,7 @@ mod report;
 pub mod results;
 mod served;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::child::Stop;
 use crate::machine::Machine;
@@ -48,6 +48,8 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
 fn measure(options: &Options) -> Result<Results> {
     let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |_, _| true);
     let stop = Stop::on_signals()?;
@@ -59,6 +61,10 @@ fn measure(options: &Options) -> Result<Results> {
     let takes_part = |peer: &&Peer| runs.iter().any(|(_, of)| of == *peer);
     let mut results = Results {
         machine: Machine::read(),
+        congestion_control: std::fs::read_to_string(CONGESTION_CONTROL)
+            .with_context(|| format!("cannot read {CONGESTION_CONTROL}"))?
+            .trim()
+            .to_owned(),
         command: command_line(options),
         workers: options.workers,
         versions: Peer::ALL

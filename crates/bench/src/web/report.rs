@@ -111,8 +111,9 @@ fn conditions(results: &Results) -> String {
     let versions: Vec<&str> = results.versions.iter().map(|(_, version)| version.as_str()).collect();
     let rounds = results.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
     format!(
-        "{}; {} {} for every server. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
+        "{}; TCP by {}; {} {} for every server. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
         results.machine.in_words(),
+        results.congestion_control,
         results.workers,
         if results.workers == 1 { "worker" } else { "workers" },
         versions.join(", "),

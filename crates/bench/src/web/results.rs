@@ -13,6 +13,8 @@ use crate::statistics::{self, Summary};
 pub struct Results {
     /// On what.
     pub machine: Machine,
+    /// How TCP decides how fast to send, as the kernel calls it: some pace what stays on the machine, too.
+    pub congestion_control: String,
     /// By which command.
     pub command: String,
     /// Workers that every server was given.
@@ -164,6 +166,7 @@ pub(super) mod tests {
                 memory_gib: 4,
                 date: "2026-01-02".into(),
             },
+            congestion_control: "cubic".into(),
             command: "bench web".into(),
             workers: 2,
             versions: vec![(Peer::Switchboard, "Switchboard 1".into()), (Peer::Nginx, "nginx 1".into())],
