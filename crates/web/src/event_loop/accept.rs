@@ -14,7 +14,7 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use super::connection::{Connection, Waits};
 use super::serve::Fate;
 use super::tls::Tls;
-use super::transport::{Follows, Transport};
+use super::transport::{Follows, Plain, Transport};
 use super::{Loop, NEVER, Slot, listen, token, watch};
 use crate::admission::Refused;
 use crate::http1::respond;
@@ -61,10 +61,10 @@ impl Loop {
         let permit = match self.admission.admit(peer, self.clock.ns()) {
             Ok(permit) => permit,
             Err(refused) if tls.is_some() => return self.count_refused(refused),
-            Err(refused) => return self.turn_away(Transport::Plain(socket), refused),
+            Err(refused) => return self.turn_away(Transport::Plain(Plain::new(socket)), refused),
         };
         let transport = match tls {
-            None => Transport::Plain(socket),
+            None => Transport::Plain(Plain::new(socket)),
             // An error is one of the configuration, with which other connections were made.
             Some(config) => match Tls::new(socket, config) {
                 Ok(tls) => Transport::Tls(Box::new(tls)),

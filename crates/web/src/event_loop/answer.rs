@@ -81,7 +81,7 @@ impl Loop {
         if let (Some(entry), Some(key)) = (&entry, key) {
             self.counters.cache_hits.one();
             // Elsewhere every byte is copied anyway.
-            if connection.transport.plain().is_some() {
+            if connection.transport.scheme() == Scheme::Http {
                 self.tree.hold(site, key, entry);
             }
             if self.again(connection, head, entry) {

@@ -12,7 +12,6 @@ use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
 use super::transport::{Follows, Transport};
@@ -158,8 +157,8 @@ impl Outgoing {
                 self.pieces.pop_front();
             }
             Some(Piece::Sealed(sealed, range)) => {
-                if let Some(socket) = transport.plain() {
-                    let taken = sendfile(socket, sealed, range).map_err(refused)?;
+                if let Some(plain) = transport.plain() {
+                    let taken = plain.send_sealed(sealed, range).map_err(refused)?;
                     if range.is_empty() {
                         self.pieces.pop_front();
                     }
@@ -196,12 +195,6 @@ impl Outgoing {
     fn count(&mut self, taken: usize) {
         self.taken += u64::try_from(taken).unwrap_or(u64::MAX);
     }
-}
-
-/// Lets the kernel send from the front of `range`, which moves on.
-fn sendfile(socket: BorrowedFd<'_>, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
-    let wanted = len((range.end - range.start).min(limits::SENDFILE_BYTES_MAX));
-    rustix::fs::sendfile(socket, sealed.descriptor(), Some(&mut range.start), wanted)
 }
 
 fn refused(error: Errno) -> Sent {

@@ -3,21 +3,63 @@
 //! Absent: waiting. Every call does what it can at once.
 
 use std::io::IoSlice;
+use std::ops::Range;
 
 use super::tls::Tls;
 use crate::http1::Scheme;
+use crate::limits;
+use crate::tree::Sealed;
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
+use socket2::SockRef;
 
 /// A connected socket, and what stands between it and HTTP.
 #[derive(Debug)]
 pub(crate) enum Transport {
     /// Nothing.
-    Plain(OwnedFd),
+    Plain(Plain),
     /// TLS.
     Tls(Box<Tls>),
 }
+
+/// A socket on which bytes go out as they are.
+#[derive(Debug)]
+pub(crate) struct Plain {
+    socket: OwnedFd,
+    /// Without the bound on what waits in the kernel, which the socket has of its listener.
+    is_unbounded: bool,
+}
+
+impl Plain {
+    /// One that was just taken.
+    pub(crate) const fn new(socket: OwnedFd) -> Self {
+        Self { socket, is_unbounded: false }
+    }
+
+    /// Lets the kernel send from the front of `range`, which moves on. What waits there is not bounded: it is the same memory
+    /// for all peers, and none of the kernel's own.
+    pub(crate) fn send_sealed(&mut self, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
+        let left = range.end - range.start;
+        if left > u64::from(limits::UNSENT_BYTES_MAX) {
+            self.bound(false);
+        }
+        let wanted = usize::try_from(left.min(limits::SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
+        rustix::fs::sendfile(&self.socket, sealed.descriptor(), Some(&mut range.start), wanted)
+    }
+
+    /// Whether what waits in the kernel is to be bounded. Where it cannot be, as on Unix sockets, that is not needed either.
+    fn bound(&mut self, is_bounded: bool) {
+        if self.is_unbounded == is_bounded {
+            let bytes = if is_bounded { limits::UNSENT_BYTES_MAX } else { NO_BOUND };
+            let _set = SockRef::from(&self.socket).set_tcp_notsent_lowat(bytes);
+            self.is_unbounded = !is_bounded;
+        }
+    }
+}
+
+/// As the system has it for all sockets, which is no bound (tcp(7), `TCP_NOTSENT_LOWAT`).
+const NO_BOUND: u32 = 0;
 
 /// Whether the kernel may wait for more before it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +122,9 @@ impl Transport {
     }
 
     /// The socket, where bytes go out as they are.
-    pub(crate) fn plain(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) const fn plain(&mut self) -> Option<&mut Plain> {
         match self {
-            Self::Plain(socket) => Some(socket.as_fd()),
+            Self::Plain(plain) => Some(plain),
             Self::Tls(_) => None,
         }
     }
@@ -90,7 +132,7 @@ impl Transport {
     /// The descriptor to watch.
     pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         match self {
-            Self::Plain(socket) => socket.as_fd(),
+            Self::Plain(plain) => plain.socket.as_fd(),
             Self::Tls(tls) => tls.socket.as_fd(),
         }
     }
@@ -98,7 +140,9 @@ impl Transport {
     /// Reads; 0 is the end of what the peer sends.
     pub(crate) fn receive(&mut self, into: &mut [u8]) -> Result<usize, Errno> {
         match self {
-            Self::Plain(socket) => rustix::net::recv(socket, into, RecvFlags::empty()).map(|(read, _)| read),
+            Self::Plain(plain) => {
+                rustix::net::recv(&plain.socket, into, RecvFlags::empty()).map(|(read, _)| read)
+            }
             Self::Tls(tls) => tls.receive(into),
         }
     }
@@ -106,7 +150,10 @@ impl Transport {
     /// Writes as much as there is room for.
     pub(crate) fn send(&mut self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
         match self {
-            Self::Plain(socket) => rustix::net::send(socket, bytes, flags(follows)),
+            Self::Plain(plain) => {
+                plain.bound(true);
+                rustix::net::send(&plain.socket, bytes, flags(follows))
+            }
             Self::Tls(tls) => tls.send(bytes, follows),
         }
     }
@@ -114,12 +161,15 @@ impl Transport {
     /// Writes one behind the other as much as there is room for.
     pub(crate) fn send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Errno> {
         match self {
-            Self::Plain(socket) => rustix::net::sendmsg(
-                socket,
-                &[IoSlice::new(first), IoSlice::new(second)],
-                &mut SendAncillaryBuffer::default(),
-                flags(Follows::Nothing),
-            ),
+            Self::Plain(plain) => {
+                plain.bound(true);
+                rustix::net::sendmsg(
+                    &plain.socket,
+                    &[IoSlice::new(first), IoSlice::new(second)],
+                    &mut SendAncillaryBuffer::default(),
+                    flags(Follows::Nothing),
+                )
+            }
             Self::Tls(tls) if first.is_empty() => tls.send(second, Follows::Nothing),
             Self::Tls(tls) => tls.send(first, Follows::Nothing),
         }
