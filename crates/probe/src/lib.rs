@@ -9,6 +9,7 @@
 //! clocks and decides nothing. Absent: TWAMP's control protocol, ICMP, and any dependency on other crates of Switchboard.
 #![forbid(unsafe_code)]
 
+pub mod beat;
 pub mod error;
 pub mod fault;
 pub mod limits;

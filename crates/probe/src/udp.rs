@@ -5,12 +5,16 @@
 //! sleeps until the nanosecond it is due, which no runtime offers.
 
 mod clock;
+mod heart;
 mod interrupts;
+mod monitor;
 mod ping;
 mod reflect;
 mod socket;
 
 pub use clock::{Clock, ClockState};
+pub use heart::{Heart, Run, Sent};
 pub use interrupts::Interrupts;
+pub use monitor::{Monitor, Round};
 pub use ping::{Event, Options, Pinger, Reception, Target, Unreachable};
 pub use reflect::{Listener, Stopper};
