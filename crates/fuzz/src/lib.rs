@@ -8,6 +8,7 @@
 //!
 //! Absent: libFuzzer itself, unless the feature of that name is on; random input, which is the driver's.
 
+mod beat;
 mod client;
 mod commands;
 mod configuration;
@@ -44,7 +45,8 @@ pub struct Target {
 }
 
 /// All of them, by name.
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 14] = [
+    Target { name: "beat", corpus: "corpus/beat", input_bytes_max: 512, run: beat::run },
     Target { name: "client", corpus: "corpus/client", input_bytes_max: 2048, run: client::run },
     Target { name: "commands", corpus: "corpus/commands", input_bytes_max: 1024, run: commands::run },
     Target {
