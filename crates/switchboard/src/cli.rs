@@ -9,7 +9,8 @@ use clap::builder::styling::{AnsiColor, Effects};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    backup, bank, call, config, demo, docs, get, lab, mail, ping, reflect, restore, serve, text, web,
+    backup, bank, beat, call, config, demo, docs, get, lab, mail, ping, reflect, restore, serve, text, watch,
+    web,
 };
 use crate::config::FlagSetting;
 use crate::exit::Exit;
@@ -87,6 +88,10 @@ pub enum Command {
     Ping(ping::Arguments),
     /// Answers the probes of ping
     Reflect(reflect::Arguments),
+    /// Tells a monitor at a fixed interval that this host lives
+    Beat(beat::Arguments),
+    /// Hears the beats of hosts and says which fell silent
+    Watch(watch::Arguments),
     /// The configuration
     #[command(subcommand)]
     Config(config::Action),

@@ -3,6 +3,7 @@
 
 pub mod backup;
 pub mod bank;
+pub mod beat;
 pub mod call;
 pub mod config;
 pub mod demo;
@@ -15,6 +16,7 @@ pub mod reflect;
 pub mod restore;
 pub mod serve;
 pub mod text;
+pub mod watch;
 pub mod web;
 
 use std::path::PathBuf;
@@ -61,6 +63,8 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         }
         Command::Ping(arguments) => ping::run(&screen, &arguments),
         Command::Reflect(arguments) => reflect::run(&screen, &arguments),
+        Command::Beat(arguments) => beat::run(&screen, &arguments),
+        Command::Watch(arguments) => watch::run(&screen, &arguments),
         Command::Mail(action) => mail::run(&screen, action),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a broken assumption is a failure, helpers included")]
 
 mod bank;
+mod beat;
 mod browser;
 mod calls;
 mod configuration;
