@@ -5,6 +5,8 @@
 //!                 (when)   (T1)    socket          (T2, ttl)    (T3)           socket (T4)
 //! ```
 //!
+//! And heartbeats ([`beat`]): hosts that say that they live, and a monitor that says who fell silent.
+//!
 //! Everything but [`udp`] is a machine: bytes, stamps and time are arguments, nothing waits. [`udp`] owns sockets and
 //! clocks and decides nothing. Absent: TWAMP's control protocol, ICMP, and any dependency on other crates of Switchboard.
 #![forbid(unsafe_code)]

@@ -263,7 +263,7 @@ impl Watch {
         if hosts.len() > HOSTS_MAX {
             return Err(Unwatchable::TooMany(hosts.len()));
         }
-        hosts.sort_by_key(|host| host.id);
+        hosts.sort_unstable_by_key(|host| host.id);
         if let Some(twice) = hosts.windows(2).find(|two| two[0].id == two[1].id) {
             return Err(Unwatchable::Twice(twice[0].id));
         }
