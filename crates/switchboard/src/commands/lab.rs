@@ -1,6 +1,8 @@
 //! `switchboard lab`: experiments with faults made on purpose, in a folder of their own. Absent: the faults themselves; they
 //! are in the laboratory.
 
+pub mod beat;
+mod files;
 pub mod loss;
 
 use clap::Subcommand;
@@ -14,6 +16,8 @@ use crate::screen::Screen;
 pub enum Experiment {
     /// Measures time and attempts until a withdrawal is done, against the share of messages that is lost
     Loss(loss::Arguments),
+    /// Measures how soon three detectors find that a host fell silent, against their false alarms
+    Beat(beat::Arguments),
 }
 
 /// Runs the experiment.
@@ -27,5 +31,6 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     match experiment {
         Experiment::Loss(arguments) => loss::run(screen, services, arguments),
+        Experiment::Beat(arguments) => beat::run(screen, arguments),
     }
 }

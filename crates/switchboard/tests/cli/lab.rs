@@ -68,6 +68,62 @@ fn the_same_seed_prints_the_same_table_and_existing_files_stay() {
     assert!(std::fs::read_to_string(&csv).unwrap().starts_with("lost,loss,threshold,"));
 }
 
+/// The detectors on the same beats, a recording made and measured, and a monitor of many hosts.
+#[test]
+fn detectors_are_compared_on_generated_and_recorded_beats() {
+    let house = House::new();
+    let file = |name: &str| house.path().join(name).display().to_string();
+    let (csv, svg, trace) = (file("beat.csv"), file("beat.svg"), file("trace.csv"));
+    let recorded = house.run(&[
+        "lab",
+        "beat",
+        "--record",
+        &trace,
+        "--beats",
+        "200",
+        "--interval",
+        "10ms",
+        "--seed",
+        "3",
+        "--json",
+    ]);
+    assert_eq!(recorded.code, 0, "{}", recorded.stderr);
+    let (sent, lost) = (recorded.json()["sent"].as_u64().unwrap(), recorded.json()["lost"].as_u64().unwrap());
+    assert!(sent >= 200 && lost < 50, "{sent} sent, {lost} lost");
+
+    let line =
+        ["lab", "beat", "--beats", "5000", "--seed", "1", "--trace", &trace, "--csv", &csv, "--svg", &svg];
+    let ran = house.run(&[&line[..], &["--json"]].concat());
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let measured = ran.json();
+    let traces = measured["traces"].as_array().unwrap();
+    assert_eq!(traces.len(), 4);
+    assert_eq!((&traces[3]["sent"], &traces[3]["lost"]), (&sent.into(), &lost.into()));
+    for trace in traces {
+        let curves = trace["curves"].as_array().unwrap();
+        let names: Vec<_> = curves.iter().map(|curve| curve["detector"].as_str().unwrap()).collect();
+        assert_eq!(names, ["fixed", "nfd-e", "phi"]);
+        assert!(curves.iter().all(|curve| curve["points"].as_array().unwrap().len() > 20), "{trace}");
+    }
+    let table = std::fs::read_to_string(&csv).unwrap();
+    assert!(table.starts_with("trace,detector,margin,") && table.lines().count() > 100);
+    let chart = std::fs::read_to_string(&svg).unwrap();
+    assert!(chart.starts_with("<svg ") && chart.contains("NFD-E"));
+    assert_eq!(house.run(&line[..]).code, 73, "existing files stay");
+
+    let load =
+        house.run(&["lab", "beat", "--hosts", "500", "--interval", "100ms", "--length", "1s", "--json"]);
+    assert_eq!(
+        (load.code, &load.json()["alive"], &load.json()["alarms"]),
+        (0, &500.into(), &0.into()),
+        "{}",
+        load.stderr
+    );
+    std::fs::write(&trace, "1,2\n").unwrap();
+    let ran = house.run(&["lab", "beat", "--trace", &trace]);
+    assert!(ran.code == 65 && ran.stderr.contains("is not of a recording"), "{}", ran.stderr);
+}
+
 #[test]
 fn what_cannot_be_measured_is_refused_in_words() {
     let house = House::new();

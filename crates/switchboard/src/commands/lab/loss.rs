@@ -1,8 +1,5 @@
 //! `switchboard lab loss`: what lost messages cost, and that they cost no money. Absent: the measuring; that is the laboratory's.
 
-mod files;
-
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -11,18 +8,15 @@ use serde_json::json;
 use switchboard_engine::Registry;
 
 use super::super::{Invocation, interrupted, random_seed, runtime};
+use super::files::{Files, Wanted};
 use crate::cli::Global;
 use crate::config::{Config, Sources};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lab::loss::limits::{CALLS_MAX, POINTS_MAX, ROUND_TRIP_MS_MAX, SOCKETS_PERMILLE_MAX};
-use crate::lab::loss::{Loss, Measured, Plan, SocketPlan, on_sockets, simulate, tables};
+use crate::lab::loss::{Loss, Measured, Plan, SocketPlan, chart, on_sockets, simulate, tables};
 use crate::screen::{Form, Screen, Tone};
 use crate::serve::Embedded;
-use files::Files;
-
-/// Pixels of the PNG for each of the chart.
-const PNG_SCALE: f64 = 2.0;
 
 /// What `lab loss` takes.
 #[derive(Clone, Debug, Args)]
@@ -55,18 +49,9 @@ pub struct Arguments {
     /// Repeats the losses of an earlier run, which printed its seed; virtual time repeats to the last digit
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Writes every figure as comma-separated values
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// Draws the chart as SVG
-    #[arg(long, value_name = "FILE")]
-    pub svg: Option<PathBuf>,
-    /// Draws the chart as PNG
-    #[arg(long, value_name = "FILE")]
-    pub png: Option<PathBuf>,
-    /// Replaces the files named here if they exist
-    #[arg(long)]
-    pub overwrite: bool,
+    /// The files to write.
+    #[command(flatten)]
+    pub files: Wanted,
 }
 
 /// A share of messages lost, as it is written on the command line.
@@ -86,7 +71,7 @@ impl std::str::FromStr for ShareLost {
 /// # Errors
 /// When a withdrawal was not booked exactly once, a file cannot be written, or the experiment cannot run.
 pub fn run(screen: &Screen, services: Registry, arguments: &Arguments) -> Result<Exit, Failure> {
-    let files = Files::named(arguments)?;
+    let files = Files::named(&arguments.files)?;
     let plan = plan(arguments)?;
     let steps = u64::try_from(plan.points.len() * 3).unwrap_or(u64::MAX);
     let bar = progress(screen, "virtual time", steps);
@@ -97,7 +82,7 @@ pub fn run(screen: &Screen, services: Registry, arguments: &Arguments) -> Result
         let bar = progress(screen, "sockets", draws);
         measured = runtime()?.block_on(try_sockets(screen, services, measured, bar))?;
     }
-    files.write(&measured)?;
+    files.write(|| tables::csv(&measured), || chart::draw(&measured))?;
     answer(screen, &measured, &files)?;
     Ok(Exit::Done)
 }

@@ -111,3 +111,77 @@ fn row(host: &Host, now: Moment) -> [String; COLUMNS.len()] {
         host.source().map_or_else(|| "-".to_owned(), |source| source.to_string()),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use switchboard_probe::Timestamp;
+    use switchboard_probe::beat::quality::Demand;
+    use switchboard_probe::beat::{Arrival, Farewell, Key, Method, Network, Policy, Sender};
+
+    use super::*;
+    use crate::screen::Form;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn policy() -> Policy {
+        Policy {
+            method: Method::Expected,
+            demand: Demand::false_alarms_per_month(1.0, 4, None),
+            network: Network { loss: 0.01, loss_after_loss: 0.01, deviation_s: 0.01, delay_s: 0.05 },
+            phi: 12.0,
+            first_beat: None,
+            clock_window: None,
+            damping: true,
+        }
+    }
+
+    fn at_s(seconds: u64) -> Moment {
+        Moment::from_nanos(seconds * SECOND)
+    }
+
+    #[test]
+    fn hosts_that_need_somebody_come_first() {
+        let key = || Key::new([1; 32]);
+        let names = ["waits", "silent", "alive", "paused"];
+        let hosts = (0..).zip(names).map(|(id, name)| Host::new(id, name, key())).collect();
+        let mut watch = Watch::new(hosts, policy(), at_s(100)).unwrap();
+        let source = ([192, 0, 2, 7], 4_000).into();
+        let hear = |watch: &mut Watch, second: u64, packet: &[u8]| {
+            let at = Moment::from_nanos(second * SECOND + 5_000_000);
+            watch.awake(at);
+            watch.datagram(packet, &Arrival { at, stamp: Timestamp::from_nanos(at.nanos()), source });
+            watch.listened(at);
+        };
+        let mut senders = [1, 2, 3].map(|id| Sender::new(id, key(), 1, 1_000, at_s(100)));
+        for second in 100..130 {
+            let stamp = Timestamp::from_nanos(second * SECOND);
+            // The first falls silent, the last takes leave.
+            for (sender, until) in senders.iter_mut().zip([120, 130, 110]) {
+                if second < until {
+                    hear(&mut watch, second, &sender.beat(at_s(second), stamp).unwrap());
+                }
+            }
+            if second == 110 {
+                hear(&mut watch, second, &senders[2].farewell(Farewell::Pause { seconds: 600 }, stamp));
+            }
+        }
+        let screen = Screen::new(Form::Text, false);
+        let now = Moment::from_nanos(130 * SECOND);
+        let drawn = draw(&screen, "watching", &watch, now, &["12:00 web1 is silent"]);
+        let lines = drawn.trim_start_matches(HOME).trim_end_matches(REST_OF_SCREEN).split("\r\n");
+        let plain: Vec<&str> = lines.map(|line| line.trim_end_matches(REST_OF_LINE)).collect();
+        expect_test::expect![[r#"
+            watching  1 waiting, 1 alive, 1 silent, 1 paused
+
+            host    state             last word  every  beats   lost  delay*   jitter  from
+            silent  silent                 11 s    1 s     20  0.0 %  5.0 ms  0.00 ms  192.0.2.7:4000
+            alive   alive                995 ms    1 s     30  0.0 %  5.0 ms  0.00 ms  192.0.2.7:4000
+            paused  paused   back in 9 min 40 s    1 s     11  0.0 %  5.0 ms  0.00 ms  192.0.2.7:4000
+            waits   waiting                   -      -      -      -       -        -  -
+            * with the difference of both clocks
+
+            12:00 web1 is silent
+        "#]]
+        .assert_eq(&plain.join("\n"));
+    }
+}

@@ -43,9 +43,9 @@ fn a_file_that_exists_or_cannot_be_is_refused_before_anything_is_measured() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("loss.csv");
     let with = |flags: &str| arguments(&flags.replace("FILE", path.to_str().unwrap()));
-    assert!(Files::named(&with("--csv FILE")).is_ok());
+    assert!(Files::named(&with("--csv FILE").files).is_ok());
     let refused = |flags: &str, words: &str| {
-        let failure = Files::named(&with(flags)).unwrap_err();
+        let failure = Files::named(&with(flags).files).unwrap_err();
         assert!(failure.to_string().contains(words), "{failure}");
     };
     refused("--csv FILE --svg FILE", "named for two files");
@@ -53,5 +53,5 @@ fn a_file_that_exists_or_cannot_be_is_refused_before_anything_is_measured() {
     refused("--png /tmp", "is a folder");
     std::fs::write(&path, "mine").unwrap();
     refused("--csv FILE", "exists");
-    assert!(Files::named(&with("--csv FILE --overwrite")).is_ok());
+    assert!(Files::named(&with("--csv FILE --overwrite").files).is_ok());
 }
