@@ -18,6 +18,8 @@ use crate::time::Moment;
 pub(super) const NEVER: Moment = Moment::from_nanos(u64::MAX);
 /// Beats that follow a lost one are rare: their share lost is measured over this many.
 const MEASURED_FOLLOWERS: f64 = 64.0;
+/// Beats without a loss after which little is left of what was measured of bursts: three hours at one a second are a half.
+const FOLLOWERS_FORGOTTEN: f64 = 16.0 * MEASURED_BEATS;
 
 /// How a host stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -221,7 +223,7 @@ impl Host {
             }
             Freshness::Replayed | Freshness::TooOld | Freshness::OldRun => return,
             Freshness::NewRun => self.estimator.interrupted(),
-            Freshness::Newer { skipped } => self.missed(skipped),
+            Freshness::Newer { skipped } => self.missed(skipped, policy),
         }
         self.delayed(arrival.stamp.nanos_since(beat.stamp));
         let changed = self.interval_ms != beat.interval_ms;
@@ -354,13 +356,17 @@ impl Host {
         }
     }
 
-    fn missed(&mut self, skipped: u64) {
-        if self.unsure {
+    /// So many numbers were left out before the one that came.
+    fn missed(&mut self, skipped: u64, policy: &Policy) {
+        let listened = !self.unsure && matches!(self.status, Status::Alive | Status::Silent);
+        if !listened {
             return;
         }
         self.lost = self.lost.saturating_add(skipped);
-        if self.status != Status::Alive {
-            // An outage is what is detected; the quality of the line is what is left without it.
+        // A long outage is what is detected; the quality of the line is what is left without it. One not much longer than the
+        // patience was a burst of loss, from which more patience is learnt.
+        let silence_s = seconds(skipped.saturating_mul(self.interval_ns()));
+        if self.status == Status::Silent && silence_s > 2.0 * self.patience_s(policy) {
             return;
         }
         let lost = i32::try_from(skipped.min(10_000)).expect("ten thousand fit");
@@ -369,9 +375,9 @@ impl Host {
             narrow(after * (1.0 - weight))
         };
         self.loss = share(self.loss, lost, 1.0 / MEASURED_BEATS);
-        if lost > 0 {
-            self.loss_after_loss = share(self.loss_after_loss, lost - 1, 1.0 / MEASURED_FOLLOWERS);
-        }
+        // A line on which nothing is lost any more tells nothing about bursts: what is known of them fades.
+        let followers = if lost > 0 { (lost - 1, MEASURED_FOLLOWERS) } else { (0, FOLLOWERS_FORGOTTEN) };
+        self.loss_after_loss = share(self.loss_after_loss, followers.0, 1.0 / followers.1);
     }
 
     fn delayed(&mut self, delay_ns: i64) {

@@ -112,6 +112,10 @@ impl<'a> Report<'a> {
     }
 }
 
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn clock_time(stamp: Timestamp) -> String {
     let time = jiff::Timestamp::from_nanosecond(stamp.nanos().into()).unwrap_or(jiff::Timestamp::MAX);
     format!("{time:.3}")
@@ -240,7 +244,7 @@ fn summary(watch: &Watch) -> Value {
 
 fn summary_text(watch: &Watch) -> String {
     let counts = watch.counts();
-    let mut parts = vec![format!("{} beats taken", counts.taken), format!("{} alarms", counts.alarms)];
+    let mut parts = vec![format!("{} taken", counted(counts.taken, "beat")), counted(counts.alarms, "alarm")];
     for reason in Rejection::ALL {
         let count = counts.rejected(reason);
         if count > 0 {
@@ -249,7 +253,7 @@ fn summary_text(watch: &Watch) -> String {
     }
     if counts.absences > 0 {
         let away = spoken(Duration::from_nanos(counts.absent_ns));
-        parts.push(format!("{} times absent, {away} in all", counts.absences));
+        parts.push(format!("{}, {away} in all", counted(counts.absences, "absence")));
     }
     for status in Status::ALL {
         let hosts = watch.standing(status);

@@ -182,6 +182,40 @@ fn what_cannot_be_had_is_told_once_and_the_nearest_is_done() {
     assert!(matches!(world.changes(0)[..], [Change::Silent { .. }]));
 }
 
+/// Four beats in a row are lost every fifty, which at first is longer than the patience.
+#[test]
+fn a_line_that_loses_in_bursts_is_given_more_time() {
+    let demand = Demand::false_alarms_per_month(1.0, 1, None);
+    let mut world = World::new(2, 1_000, Policy { demand, damping: false, ..policy() });
+    world.run(20_000);
+    let patience = |world: &World, host: usize| {
+        let host = &world.watch.hosts()[host];
+        seconds(host.deadline().unwrap().nanos_since(host.since()))
+    };
+    let before = patience(&world, 0);
+    assert!((3.5..4.5).contains(&before), "{before} s");
+    let bursts = |world: &mut World, seconds: u64| {
+        for second in 0..seconds {
+            world.hosts_run(1_000);
+            if second % 50 < 4 {
+                world.queue.retain(|(_, packet)| packet[15] != 0);
+            }
+            world.round();
+        }
+    };
+    bursts(&mut world, 2_000);
+    let learnt = std::mem::take(&mut world.events).len();
+    assert!(learnt > 2, "{learnt} changes");
+    bursts(&mut world, 1_000);
+    assert_eq!(world.alarms(), Vec::<&Event>::new());
+    let (lossy, steady) = (patience(&world, 0), patience(&world, 1));
+    assert!(lossy > 4.0 * before, "{before} s became {lossy} s");
+    assert!((steady - before).abs() < 0.1, "{steady} s on a line that loses nothing");
+    // What is known of bursts fades when there are none.
+    world.run(12_000_000);
+    assert!(patience(&world, 0) < lossy / 2.0, "{lossy} s became {} s", patience(&world, 0));
+}
+
 #[test]
 fn another_interval_needs_no_new_run() {
     let mut world = World::new(1, 1_000, policy());
