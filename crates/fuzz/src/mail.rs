@@ -8,9 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use switchboard_mail::address::{Address, Mailbox};
 use switchboard_mail::auth::{Login, Secret};
-use switchboard_mail::mime::{Draft, More, Stamp};
+use switchboard_mail::mime::{Content, Draft, More, Stamp};
 use switchboard_mail::reply::{Reply, ReplyError, ReplyReader};
-use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Output, Security, Smtp};
+use switchboard_mail::smtp::dsn::Notices;
+use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Output, Security, Smtp, Submission};
 
 const MESSAGE: &[u8] = b"Subject: x\r\n\r\n.\r\nQUIT\r\n";
 
@@ -60,63 +61,109 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Reply>, Option<Reply
 
 /// The lines of the input, one for each time that the client waits; then the connection ends.
 fn dialogue(what: u8, bytes: &[u8]) {
-    let secret = Secret::new("pencil".to_owned());
-    let login = Login::with_password("user", secret).expect("a name and a password");
-    let recipients = ["ada@example.org", "bob@example.org"].map(|text| text.parse().expect("an address"));
-    let envelope = Envelope::new("me@example.org".parse().expect("an address"), recipients.to_vec());
-    let mut smtp = Smtp::new(Options {
-        security: if what & 4 == 0 { Security::StartTls } else { Security::Implicit },
-        login: (what & 8 != 0).then_some(login),
-        envelope: envelope.expect("two recipients"),
-        message_bytes: MESSAGE.len() as u64,
-        nonce: [7; 18],
-    });
+    let messages = if what & 16 == 0 { 1 } else { 3 };
+    let mut smtp = Smtp::new(options(what));
+    let (mut given, mut unread) = (1, MESSAGE);
+    smtp.handle_message(0, submission());
     smtp.handle_connected(0, IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut lines = bytes.split_inclusive(|&byte| byte == b'\n');
-    let mut sent = Vec::new();
+    let (mut sent, mut reports) = (Vec::new(), Vec::new());
     loop {
+        reports.extend(std::iter::from_fn(|| smtp.poll_report()));
         match smtp.poll_output() {
-            Output::Send(bytes) => {
-                sent.extend(bytes);
-                smtp.handle_written(0, 0);
-            }
+            Output::Send(bytes) => sent.extend(bytes),
             Output::Secure => smtp.handle_secured(0, Some(vec![9; 32])),
-            Output::Body => {
-                smtp.handle_body(MESSAGE);
-                smtp.handle_body_end(0);
+            Output::Next { .. } if given < messages => {
+                given += 1;
+                unread = MESSAGE;
+                smtp.handle_message(0, submission());
             }
-            Output::Wait { .. } => match lines.next() {
-                Some(line) => smtp.handle_input(0, line),
-                None => smtp.handle_trouble(Cause::Lost),
-            },
+            Output::Next { .. } => smtp.handle_no_more(0),
+            Output::Body { .. } if unread.is_empty() => smtp.handle_body_end(0),
+            Output::Body { .. } => {
+                let (piece, rest) = unread.split_at(unread.len().min(9));
+                unread = rest;
+                smtp.handle_body(0, piece);
+            }
+            Output::Wait { .. } => {
+                smtp.handle_written(0, 0);
+                match lines.next() {
+                    Some(line) => smtp.handle_input(0, line),
+                    None => smtp.handle_trouble(Cause::Lost),
+                }
+            }
             Output::Close => break,
         }
     }
-    let ended = sent.windows(5).any(|window| window == b"\r\n.\r\n");
-    for recipient in smtp.report().recipients {
-        let needs_end = matches!(recipient.fate, Fate::Accepted(_) | Fate::InDoubt { .. });
-        assert!(ended || !needs_end, "{recipient:?} and the message never ended");
+    reports.extend(std::iter::from_fn(|| smtp.poll_report()));
+    assert_eq!(reports.len(), given, "every message has a report");
+    let ended = only_own_commands(&sent);
+    for (at, report) in reports.iter().enumerate() {
+        for recipient in &report.recipients {
+            let needs_end = matches!(recipient.fate, Fate::Accepted(_) | Fate::InDoubt { .. });
+            let ended = ended.get(at).is_some_and(|&ended| ended);
+            assert!(ended || !needs_end, "{recipient:?} and message {at} never ended");
+        }
     }
-    only_own_commands(&sent);
 }
 
-fn only_own_commands(sent: &[u8]) {
-    const COMMANDS: [&str; 10] =
-        ["EHLO ", "HELO ", "STARTTLS", "AUTH ", "MAIL FROM:<", "RCPT TO:<", "DATA", "QUIT", "*", "."];
-    let text = std::str::from_utf8(sent).expect("a client speaks ASCII");
-    let (mut in_message, mut in_login) = (false, false);
-    for line in text.split_terminator("\r\n") {
+fn options(what: u8) -> Options {
+    let mut options =
+        Options::new(if what & 4 == 0 { Security::StartTls } else { Security::Implicit }, [7; 18]);
+    let secret = Secret::new("pencil".to_owned());
+    let login = Login::with_password("user", secret).expect("a name and a password");
+    options.login = (what & 8 != 0).then_some(login);
+    options.chunk_bytes_max = if what & 32 == 0 { 1000 } else { 7 };
+    options.unanswered_max = if what & 64 == 0 { 64 } else { 1 };
+    options
+}
+
+fn submission() -> Submission {
+    let recipients = ["ada@example.org", "bob@example.org"].map(|text| text.parse().expect("an address"));
+    let envelope = Envelope::new("me@example.org".parse().expect("an address"), recipients.to_vec());
+    Submission {
+        envelope: envelope.expect("two recipients"),
+        message_bytes: MESSAGE.len() as u64,
+        content: Content::SevenBit,
+        notices: Notices::default(),
+    }
+}
+
+/// For each MAIL, whether the message after it ended.
+fn only_own_commands(sent: &[u8]) -> Vec<bool> {
+    const COMMANDS: [&str; 11] =
+        ["EHLO ", "HELO ", "STARTTLS", "AUTH ", "MAIL FROM:<", "RCPT TO:<", "DATA", "QUIT", "RSET", "*", "."];
+    let mut rest = std::str::from_utf8(sent).expect("a client speaks ASCII");
+    let (mut ended, mut in_login) = (Vec::new(), false);
+    while let Some((line, after)) = rest.split_once("\r\n") {
+        rest = after;
         assert!(!line.contains(['\r', '\n']), "{line:?}");
-        if in_message {
-            in_message = line != ".";
+        if let Some(words) = line.strip_prefix("BDAT ") {
+            let (length, last) = words.split_once(' ').map_or((words, false), |(length, _)| (length, true));
+            rest = rest
+                .get(length.parse::<usize>().expect("a length")..)
+                .expect("as many bytes as were announced");
+            if let Some(ended) = ended.last_mut() {
+                *ended = last;
+            }
             continue;
         }
         let known = COMMANDS.iter().any(|command| line.starts_with(command));
         let is_answer = line.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
         assert!(known || (in_login && is_answer), "{line:?}");
         in_login |= line.starts_with("AUTH ");
-        in_message = line == "DATA" && text.contains("Subject: x\r\n");
+        if line.starts_with("MAIL ") {
+            ended.push(false);
+        }
+        if line == "DATA" && rest.starts_with("Subject: x\r\n") {
+            let Some((_, after)) = rest.split_once("\r\n.\r\n") else { return ended };
+            rest = after;
+            if let Some(ended) = ended.last_mut() {
+                *ended = true;
+            }
+        }
     }
+    ended
 }
 
 fn address(text: &str) {

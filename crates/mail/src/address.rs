@@ -1,9 +1,14 @@
 //! Mail addresses as far as a submission client needs them: what goes into MAIL and RCPT (RFC 5321 section 4.1.2) and, with a display
 //! name, into the address fields of a header (RFC 5322 section 3.4).
 //!
-//! *Promises* that an [`Address`] which exists is printable ASCII without CR, LF, NUL, control characters and, outside quotes, without
-//! spaces or angle brackets, so that it can be written into a command as it stands. *Absent:* comments, groups, obsolete routes, and local
-//! parts beyond ASCII (they need SMTPUTF8); domains beyond ASCII become A-labels (RFC 5891).
+//! A domain beyond ASCII becomes A-labels (RFC 5891), so that every server takes it. An address whose local part is beyond ASCII needs
+//! SMTPUTF8 (RFC 6531), and is written as it is spelled, its domain too.
+//!
+//! *Promises* that an [`Address`] which exists is printable, without CR, LF, NUL, control characters and, outside quotes, without spaces or
+//! angle brackets, so that it can be written into a command as it stands. *Absent:* comments, groups and routes in what a person
+//! types; [`list`] reads them in a header.
+
+pub mod list;
 
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -32,11 +37,31 @@ impl Address {
     pub fn domain(&self) -> &str {
         &self.domain
     }
+
+    /// Whether a server without SMTPUTF8 can take it.
+    #[must_use]
+    pub fn is_ascii(&self) -> bool {
+        self.local.is_ascii()
+    }
+
+    /// The domain as people write it, where the address is beyond ASCII anyway.
+    fn spelled_domain(&self) -> Option<String> {
+        if self.is_ascii() {
+            return None;
+        }
+        let (spelled, problem) = idna::domain_to_unicode(&self.domain);
+        let is_same = idna::domain_to_ascii_strict(&spelled).is_ok_and(|ascii| ascii == self.domain);
+        (problem.is_ok() && is_same).then_some(spelled)
+    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.local, self.domain)
+        write!(f, "{}@", self.local)?;
+        match self.spelled_domain() {
+            Some(spelled) => f.write_str(&spelled),
+            None => f.write_str(&self.domain),
+        }
     }
 }
 
@@ -145,8 +170,8 @@ fn checked_local(local: &str) -> Result<String, &'static str> {
     if local.is_empty() || local.len() > LOCAL_PART_BYTES_MAX {
         return Err("before the @ stand 1 to 64 bytes");
     }
-    if !local.is_ascii() {
-        return Err("letters beyond ASCII before the @ are not supported");
+    if !is_printable(local) {
+        return Err("there is a control character in it");
     }
     let Some(inner) = local.strip_prefix('"') else {
         return if is_dot_string(local) {
@@ -157,23 +182,25 @@ fn checked_local(local: &str) -> Result<String, &'static str> {
     };
     let inner = inner.strip_suffix('"').ok_or("the closing quote is missing")?;
     let mut meaning = String::new();
-    let mut rest = inner.bytes();
-    while let Some(byte) = rest.next() {
-        let byte = match byte {
-            b'\\' => rest.next().ok_or("the closing quote is missing")?,
-            b'"' => return Err("a quote within quotes is written \\\""),
-            _ => byte,
-        };
-        if !matches!(byte, b' '..=b'~') {
-            return Err("there is a control character in it");
-        }
-        meaning.push(char::from(byte));
+    let mut rest = inner.chars();
+    while let Some(character) = rest.next() {
+        meaning.push(match character {
+            '\\' => rest.next().ok_or("the closing quote is missing")?,
+            '"' => return Err("a quote within quotes is written \\\""),
+            _ => character,
+        });
     }
     Ok(if is_dot_string(&meaning) { meaning } else { local.to_owned() })
 }
 
 fn is_dot_string(text: &str) -> bool {
-    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    text.split('.')
+        .all(|atom| !atom.is_empty() && atom.bytes().all(|byte| is_atext(byte) || !byte.is_ascii()))
+}
+
+/// Nothing that ends a line, and nothing that makes it read otherwise than it is.
+fn is_printable(text: &str) -> bool {
+    !text.chars().any(char::is_control) && crate::reply::printable(text) == text && !text.contains('\u{feff}')
 }
 
 /// A byte that a word may have without quotes (RFC 5322 section 3.2.3).
@@ -232,6 +259,10 @@ mod tests {
             ("ada@[192.0.2.1]", "ada@[192.0.2.1]"),
             ("ada@[ipv6:2001:DB8:0::1]", "ada@[IPv6:2001:db8::1]"),
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+            // Only a local part needs SMTPUTF8; then all is as it is spelled.
+            ("ädä@bücher.example", "ädä@bücher.example"),
+            ("用户@xn--bcher-kva.example", "用户@bücher.example"),
+            ("\"ä b\"@example.org", "\"ä b\"@example.org"),
         ];
         for (text, expected) in rows {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), expected, "{text}");
@@ -262,7 +293,9 @@ mod tests {
             "<ada@example.org",
             "ada@example.org>",
             "\"a@example.org",
-            "ädä@example.org",
+            "ä\u{202e}dä@example.org",
+            "ä\u{85}@example.org",
+            "ä dä@example.org",
             "ada@exa>mple.org",
             "\"\\\"@example.org",
             "ada@example.org.",
@@ -304,7 +337,7 @@ mod tests {
         fn what_is_accepted_is_read_back_the_same_and_breaks_no_line(text in "[ -~\r\n\0é]{0,20}@[a-z.\\[\\]0-9\r\n >]{0,12}") {
             if let Ok(address) = text.parse::<Address>() {
                 let wire = address.to_string();
-                prop_assert!(wire.bytes().all(|byte| matches!(byte, b' '..=b'~')));
+                prop_assert!(!wire.contains(char::is_control) && wire.is_ascii() == address.is_ascii());
                 prop_assert_eq!(wire.parse::<Address>().unwrap(), address);
             }
         }

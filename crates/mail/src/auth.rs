@@ -37,7 +37,7 @@ pub enum Mechanism {
 }
 
 /// What is known only to the sender, and whose it is.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Login {
     credentials: Credentials,
     /// The one mechanism to use; without it the best that the server offers.
@@ -146,7 +146,7 @@ struct Initial {
     next: Box<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Credentials {
     Password { user: String, password: Secret },
     Token { user: String, token: Secret },

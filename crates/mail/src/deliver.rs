@@ -1,7 +1,7 @@
-//! The driver: connects, runs the machine over TCP and TLS, reads the clock and the message's files. Decides nothing.
+//! The driver: connects, runs the machine over TCP and TLS, reads the clock and the messages' files. Decides nothing.
 //!
-//! One thread, one socket that never blocks: the server is listened to while the message is sent, so that a no in the middle of a large
-//! message ends it there. What the machine says at once goes out in one write, the last piece of a message together with the dot.
+//! One thread, one socket that never blocks: the server is listened to while a message is sent, so that a no in the middle of a large
+//! message ends it there. What the machine says at once goes out in one write, the end of a message together with the begin of the next.
 //! *Absent:* which server a domain has, trying again.
 
 mod handshake;
@@ -16,10 +16,10 @@ use switchboard_tls::{ClientTls, ServerAddress, Trust};
 use crate::MailError;
 use crate::limits::{CONNECT_MS_MAX, SEND_BUFFER_BYTES_MAX};
 use crate::mime::{Message, More};
-use crate::smtp::{Cause, Line, Options, Output, Report, Security, Smtp};
+use crate::smtp::{Cause, Extensions, Line, Options, Output, Phase, Report, Security, Smtp, Submission};
 use wire::Wire;
 
-/// Where a message is submitted.
+/// Where messages are submitted.
 #[derive(Debug, Clone)]
 pub struct Server {
     /// Host name or IP address, without brackets.
@@ -30,6 +30,35 @@ pub struct Server {
     pub trust: Trust,
 }
 
+/// A message and whom it is to.
+#[derive(Debug)]
+pub struct Mail {
+    /// Under what it is sent.
+    pub submission: Submission,
+    /// It.
+    pub message: Message,
+}
+
+/// What happens while messages are sent.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A line of the dialogue was said.
+    Line(&'a Line),
+    /// What is known about the next message: as many come as messages were taken, in their order.
+    Report(Report),
+    /// The network took more; of all that is to be sent it has taken so many bytes so far.
+    Taken(u64),
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// What ended it before its time.
+    pub trouble: Option<(Phase, Cause)>,
+    /// What the server said that it can do.
+    pub extensions: Extensions,
+}
+
 /// Submits one message and says what is known for each recipient. Each line of the dialogue is given to `show` when it is said.
 ///
 /// # Errors
@@ -37,9 +66,31 @@ pub struct Server {
 pub fn deliver(
     server: &Server,
     options: Options,
-    message: &mut Message,
+    mail: Mail,
     show: &mut dyn FnMut(&Line),
 ) -> Result<Report, MailError> {
+    let (mut only, mut reported) = (Some(mail), None);
+    let mut on = |event: Event<'_>| match event {
+        Event::Line(line) => show(line),
+        Event::Report(report) => reported = Some(report),
+        Event::Taken(_) => {}
+    };
+    deliver_all(server, options, &mut || only.take(), &mut on)?;
+    Ok(reported.expect("every message that was taken is reported"))
+}
+
+/// Submits what `next` gives until it gives nothing, on one connection. A message is taken when it can begin, the first before the connection
+/// is made; what is not taken when the connection ends before its time stays with the caller. Without any message the server is greeted,
+/// the login tried, and that is all.
+///
+/// # Errors
+/// When trust in the server cannot be set up; no message was taken then. Whatever happens later is in reports and ending.
+pub fn deliver_all(
+    server: &Server,
+    options: Options,
+    next: &mut dyn FnMut() -> Option<Mail>,
+    on: &mut dyn FnMut(Event<'_>),
+) -> Result<Ending, MailError> {
     let tls = match options.security {
         Security::Off => None,
         Security::StartTls | Security::Implicit => {
@@ -49,15 +100,40 @@ pub fn deliver(
     };
     let peer = format!("{}:{}", server.host, server.port);
     let mut smtp = Smtp::new(options);
+    let mut source = Source { next, message: None };
+    source.give(&mut smtp, 0);
     match connect(server) {
         Ok(socket) => {
             let (wire, clock) = (Wire::new(socket), Clock::start());
-            Session { smtp: &mut smtp, wire, message, show, tls, clock, peer }.run();
+            Session { smtp: &mut smtp, wire, source, on, tls, clock, peer, taken: 0 }.run();
         }
-        Err(error) => smtp.handle_trouble(Cause::Unreachable(format!("{peer}: {error}"))),
+        Err(error) => {
+            smtp.handle_trouble(Cause::Unreachable(format!("{peer}: {error}")));
+            tell(&mut smtp, on);
+        }
     }
-    show_lines(&mut smtp, show);
-    Ok(smtp.report())
+    Ok(Ending { trouble: smtp.trouble().cloned(), extensions: smtp.extensions().clone() })
+}
+
+/// Where messages come from, and the one under way.
+struct Source<'a> {
+    next: &'a mut dyn FnMut() -> Option<Mail>,
+    message: Option<Message>,
+}
+
+impl Source<'_> {
+    fn give(&mut self, smtp: &mut Smtp, now_ms: u64) {
+        match (self.next)() {
+            Some(mail) => {
+                self.message = Some(mail.message);
+                smtp.handle_message(now_ms, mail.submission);
+            }
+            None => {
+                self.message = None;
+                smtp.handle_no_more(now_ms);
+            }
+        }
+    }
 }
 
 /// The addresses of the host in turn, until one accepts.
@@ -72,9 +148,12 @@ fn connect(server: &Server) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn show_lines(smtp: &mut Smtp, show: &mut dyn FnMut(&Line)) {
+fn tell(smtp: &mut Smtp, on: &mut dyn FnMut(Event<'_>)) {
     while let Some(line) = smtp.poll_line() {
-        show(&line);
+        on(Event::Line(&line));
+    }
+    while let Some(report) = smtp.poll_report() {
+        on(Event::Report(report));
     }
 }
 
@@ -99,64 +178,70 @@ impl Clock {
 struct Session<'a> {
     smtp: &'a mut Smtp,
     wire: Wire,
-    message: &'a mut Message,
-    show: &'a mut dyn FnMut(&Line),
+    source: Source<'a>,
+    on: &'a mut dyn FnMut(Event<'_>),
     tls: Option<ClientTls>,
     clock: Clock,
     peer: String,
+    /// What the network took of what was queued.
+    taken: u64,
 }
 
-/// Where the message is.
+/// What the machine waits for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Body {
-    NotAsked,
-    Under,
+enum Wanted {
+    Answer,
+    /// Room in the network for what is to be sent.
+    Room,
 }
 
 impl Session<'_> {
     fn run(mut self) {
-        let local = match self.wire.prepare() {
-            Ok(local) => local,
-            Err(error) => return self.smtp.handle_trouble(Cause::Network(error.to_string())),
-        };
-        self.smtp.handle_connected(self.clock.now_ms(), local);
-        let mut body = Body::NotAsked;
+        match self.wire.prepare() {
+            Ok(local) => self.smtp.handle_connected(self.clock.now_ms(), local),
+            Err(error) => self.smtp.handle_trouble(Cause::Network(error.to_string())),
+        }
         loop {
-            show_lines(self.smtp, self.show);
+            tell(self.smtp, self.on);
             match self.smtp.poll_output() {
-                Output::Send(bytes) => self.wire.queue(&bytes),
-                Output::Body => body = Body::Under,
+                Output::Send(bytes) => self.wire.queue(bytes),
+                Output::Next { .. } if self.has_room() => self.source.give(self.smtp, self.clock.now_ms()),
+                Output::Body { .. } if self.has_room() => self.send_piece(),
                 Output::Secure => self.secure(),
-                Output::Close => return self.wire.close(),
-                Output::Wait { until_ms } => {
-                    if body == Body::Under && self.wire.waiting() < SEND_BUFFER_BYTES_MAX {
-                        body = self.send_piece();
-                    } else {
-                        self.exchange(until_ms, body);
-                    }
+                Output::Next { until_ms } | Output::Body { until_ms } => {
+                    self.exchange(until_ms, Wanted::Room);
                 }
+                Output::Wait { until_ms } => self.exchange(until_ms, Wanted::Answer),
+                Output::Close => return self.wire.close(),
             }
         }
+    }
+
+    /// Whether more may be made ready for the network.
+    fn has_room(&self) -> bool {
+        self.wire.waiting() < SEND_BUFFER_BYTES_MAX
     }
 
     /// Reads a piece of the message into the machine.
-    fn send_piece(&mut self) -> Body {
+    fn send_piece(&mut self) {
+        let now_ms = self.clock.now_ms();
+        let Some(message) = &mut self.source.message else {
+            return self.smtp.handle_body_failed(now_ms, "there is no message");
+        };
         let mut piece = Vec::new();
-        match self.message.read(&mut piece) {
+        match message.read(&mut piece) {
             Ok(more) => {
-                self.smtp.handle_body(&piece);
-                if more == More::Follows {
-                    return Body::Under;
+                self.smtp.handle_body(now_ms, &piece);
+                if more == More::Ended {
+                    self.smtp.handle_body_end(now_ms);
                 }
-                self.smtp.handle_body_end(self.clock.now_ms());
             }
-            Err(error) => self.smtp.handle_trouble(Cause::Message(told(&error))),
+            Err(error) => self.smtp.handle_body_failed(now_ms, &told(&error)),
         }
-        Body::NotAsked
     }
 
     /// Sends what waits, waits for the network, reads what came.
-    fn exchange(&mut self, until_ms: u64, body: Body) {
+    fn exchange(&mut self, until_ms: u64, wanted: Wanted) {
         let before = self.wire.waiting();
         if let Err(error) = self.wire.flush() {
             return self.broken(&error);
@@ -164,10 +249,11 @@ impl Session<'_> {
         // Only progress counts: a network that takes nothing does not put the time off at which it is given up.
         if self.wire.waiting() < before {
             self.smtp.handle_written(self.clock.now_ms(), self.wire.waiting());
+            self.taken += (before - self.wire.waiting()) as u64;
+            (self.on)(Event::Taken(self.taken));
         }
-        let room = body == Body::Under && self.wire.waiting() < SEND_BUFFER_BYTES_MAX;
-        let now_ms = self.clock.now_ms();
-        let patience_ms = if room { 0 } else { until_ms.saturating_sub(now_ms) };
+        let goes_on = wanted == Wanted::Room && self.has_room();
+        let patience_ms = if goes_on { 0 } else { until_ms.saturating_sub(self.clock.now_ms()) };
         let readable = match self.wire.wait(patience_ms) {
             Ok(readable) => readable,
             Err(error) => return self.broken(&error),
@@ -199,7 +285,9 @@ impl Session<'_> {
         };
         let deadline_ms = match self.smtp.poll_output() {
             Output::Wait { until_ms } => until_ms,
-            Output::Send(_) | Output::Secure | Output::Body | Output::Close => self.clock.now_ms(),
+            Output::Send(_) | Output::Secure | Output::Next { .. } | Output::Body { .. } | Output::Close => {
+                self.clock.now_ms()
+            }
         };
         match handshake::run(&mut self.wire, tls, &self.peer, self.clock, deadline_ms) {
             Ok(exporter) => self.smtp.handle_secured(self.clock.now_ms(), exporter),

@@ -62,6 +62,22 @@ pub enum MailError {
         /// Its length when the message was composed, in bytes.
         announced: u64,
     },
+    /// A message that is to be sent as it is cannot be.
+    #[error("{} cannot be sent as it is: {why}", path.display())]
+    Written {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, where, and what to do.
+        why: String,
+    },
+    /// The key that is to sign messages cannot.
+    #[error("messages cannot be signed: {0}")]
+    Signing(&'static str),
+    /// What was signed is not what was read when it was sent.
+    #[error(
+        "a file of the message changed after the message was signed; send it again when nothing writes to it"
+    )]
+    ChangedSinceSigned,
     /// The kernel gives no random numbers.
     #[error("the kernel gives no random numbers; without them no message can be given an id")]
     NoRandomness(#[source] getrandom::Error),

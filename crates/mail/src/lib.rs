@@ -2,7 +2,7 @@
 //! recipient what is known.
 //!
 //! ```text
-//!   mime (parts -> bytes) ----------------+
+//!   mime (parts -> bytes), dkim ----------+
 //!                                         v
 //!   address, auth --> smtp (machine) <--> deliver (TCP, TLS, clock) <==> server
 //!                       ^      |
@@ -15,6 +15,7 @@
 pub mod address;
 pub mod auth;
 pub mod deliver;
+pub mod dkim;
 mod error;
 pub mod limits;
 pub mod mime;

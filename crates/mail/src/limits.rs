@@ -28,6 +28,10 @@ pub const DISPLAY_NAME_BYTES_MAX: usize = 1000;
 pub const RECIPIENTS_MAX: usize = 1000;
 /// A subject, in bytes.
 pub const SUBJECT_BYTES_MAX: usize = 10_000;
+/// Messages that may have left whole without an answer, on one connection. Each of them is in doubt when it breaks.
+pub const UNANSWERED_MESSAGES_MAX: usize = 64;
+/// An envelope id (RFC 3461 section 4.4).
+pub const ENVELOPE_ID_BYTES_MAX: usize = 100;
 /// Attachments and inline images of one message.
 pub const ATTACHMENTS_MAX: usize = 1000;
 /// The text and the HTML form of a message, each; both are held in memory.
@@ -35,6 +39,8 @@ pub const TEXT_BYTES_MAX: usize = 32 << 20;
 /// A file name in a message, in bytes: what file systems allow.
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 
+/// The header of a message that is sent as it is, in bytes; it is held in memory.
+pub const HEADER_BYTES_MAX: usize = 256 << 10;
 /// A line of a header field without its CRLF (RFC 5322 section 2.1.1, RFC 2047 section 2).
 pub const HEADER_LINE_BYTES: usize = 76;
 /// No line of a message is longer, without its CRLF (RFC 5322 section 2.1.1).
@@ -42,6 +48,8 @@ pub const BODY_LINE_BYTES_MAX: usize = 998;
 
 /// What is read from a file at a time: a multiple of 57, the bytes of one base64 line.
 pub const FILE_CHUNK_BYTES: usize = 57 * 1024;
+/// Bytes of one chunk of BDAT; a message of more has several, and the last is said when the others are answered.
+pub const CHUNK_BYTES_MAX: usize = 256 << 10;
 /// What may wait for the network; the message is read no further until it is less.
 pub const SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
 /// What is read from the network at a time.
@@ -57,6 +65,8 @@ pub const GREETING_MS_MAX: u64 = 300_000;
 pub const COMMAND_MS_MAX: u64 = 300_000;
 /// For the reply to DATA (section 4.5.3.2.4).
 pub const DATA_MS_MAX: u64 = 120_000;
+/// For the reply to a chunk that is not the last; RFC 3030 names no time.
+pub const CHUNK_MS_MAX: u64 = 300_000;
 /// For the network to take a piece of the message (section 4.5.3.2.5).
 pub const DATA_BLOCK_MS_MAX: u64 = 180_000;
 /// For the reply to the final dot (section 4.5.3.2.6): given up earlier, a message is sent twice.

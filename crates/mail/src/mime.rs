@@ -11,22 +11,27 @@
 //!
 //! *Promises* that every line ends with CRLF and has at most 998 bytes, that there is no bare CR or LF and no NUL, that files arrive byte for
 //! byte and are read piece by piece however large they are, that no value can begin a header field. *Absent:* blind copies: a draft has no
-//! place for them, so they cannot reach the wire. Signatures, other character sets than UTF-8, random numbers and clocks.
+//! place for them, and a message that comes written loses the field, so they cannot reach the wire. Other character sets than UTF-8, random
+//! numbers and clocks.
 
 mod encoding;
 mod file;
 mod header;
 mod parts;
 mod text;
+mod written;
 
 use std::collections::VecDeque;
 
 use crate::MailError;
 use crate::address::Mailbox;
+use crate::dkim::{BodyHash, Seal};
 use crate::limits::{ATTACHMENTS_MAX, SUBJECT_BYTES_MAX, TEXT_BYTES_MAX};
 pub use file::Attachment;
 use file::FileReader;
 use header::Fields;
+use written::BodyReader;
+pub use written::{Written, read_written};
 
 /// What a message is made of.
 #[derive(Debug, Clone)]
@@ -63,8 +68,11 @@ pub struct Stamp {
 pub struct Message {
     id: String,
     bytes: u64,
+    content: Content,
     pieces: VecDeque<Piece>,
-    open: Option<FileReader>,
+    open: Option<Open>,
+    /// What was signed, and what of it was read since.
+    seal: Option<Seal>,
 }
 
 /// A part of it.
@@ -72,6 +80,27 @@ pub struct Message {
 enum Piece {
     Bytes(Vec<u8>),
     File(Attachment),
+    /// The body of a message that came written.
+    Body(written::Body),
+}
+
+/// A part that is being read.
+#[derive(Debug)]
+enum Open {
+    File(FileReader),
+    Body(BodyReader),
+}
+
+/// Which bytes a message has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Content {
+    /// ASCII.
+    #[default]
+    SevenBit,
+    /// Others in its body: the server has to offer 8BITMIME (RFC 6152).
+    EightBit,
+    /// Others in its header: the server has to offer SMTPUTF8 (RFC 6531).
+    Internationalized,
 }
 
 /// Whether there is more of a message.
@@ -104,9 +133,12 @@ impl Draft {
         fields.text("Subject", &self.subject);
         fields.plain("Message-ID", &id);
         fields.plain("MIME-Version", "1.0");
+        let everybody = std::iter::once(&self.from).chain(&self.to).chain(&self.cc);
+        let is_ascii = everybody.into_iter().all(|mailbox| mailbox.address().is_ascii());
+        let content = if is_ascii { Content::SevenBit } else { Content::Internationalized };
         let pieces = parts::assemble(self, fields, &random);
         let bytes = pieces.iter().map(Piece::bytes).sum();
-        Ok(Message { id, bytes, pieces, open: None })
+        Ok(Message { id, bytes, content, pieces, open: None, seal: None })
     }
 
     fn check(&self) -> Result<(), MailError> {
@@ -148,7 +180,7 @@ fn too_much(what: &'static str, bound: String, advice: &'static str) -> MailErro
 }
 
 impl Message {
-    /// Its Message-ID, angle brackets included.
+    /// Its Message-ID, angle brackets included; empty when it came written without one.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
@@ -160,23 +192,89 @@ impl Message {
         self.bytes
     }
 
+    /// What it needs of a server.
+    #[must_use]
+    pub fn content(&self) -> Content {
+        self.content
+    }
+
     /// Appends the next piece to `out`: at most a header with a text, or a chunk of a file.
     ///
     /// # Errors
     /// When a file cannot be read, or is not as long any more as it was when the message was composed.
     pub fn read(&mut self, out: &mut Vec<u8>) -> Result<More, MailError> {
-        if let Some(file) = &mut self.open {
-            if file.read(out)? == More::Ended {
+        let begun = out.len();
+        if let Some(open) = &mut self.open {
+            if open.read(out)? == More::Ended {
                 self.open = None;
             }
         } else {
             match self.pieces.pop_front() {
                 Some(Piece::Bytes(bytes)) => out.extend_from_slice(&bytes),
-                Some(Piece::File(attachment)) => self.open = Some(FileReader::open(&attachment)?),
+                Some(Piece::File(attachment)) => {
+                    self.open = Some(Open::File(FileReader::open(&attachment)?));
+                }
+                Some(Piece::Body(body)) => self.open = Some(Open::Body(BodyReader::open(&body)?)),
                 None => {}
             }
         }
-        Ok(if self.open.is_none() && self.pieces.is_empty() { More::Ended } else { More::Follows })
+        let ended = self.open.is_none() && self.pieces.is_empty();
+        if let Some(seal) = &mut self.seal {
+            seal.read(&out[begun..]);
+            if ended && !seal.holds() {
+                return Err(MailError::ChangedSinceSigned);
+            }
+        }
+        Ok(if ended { More::Ended } else { More::Follows })
+    }
+
+    /// The header, without the empty line that ends it.
+    pub(crate) fn header(&self) -> &[u8] {
+        let Some(Piece::Bytes(first)) = self.pieces.front() else { return &[] };
+        let end = first.windows(4).position(|window| window == b"\r\n\r\n");
+        &first[..end.map_or(first.len(), |end| end + 2)]
+    }
+
+    /// Reads the whole body beforehand.
+    pub(crate) fn body_hash(&self) -> Result<[u8; 32], MailError> {
+        let mut hash = BodyHash::default();
+        let mut skipped = self.header().len() + 2;
+        for piece in &self.pieces {
+            let mut open = match piece {
+                Piece::Bytes(bytes) => {
+                    hash.update(bytes.get(std::mem::take(&mut skipped)..).unwrap_or_default());
+                    continue;
+                }
+                Piece::File(attachment) => Open::File(FileReader::open(attachment)?),
+                Piece::Body(body) => Open::Body(BodyReader::open(body)?),
+            };
+            let mut bytes = Vec::new();
+            while open.read(&mut bytes)? == More::Follows {
+                hash.update(&bytes);
+                bytes.clear();
+            }
+            hash.update(&bytes);
+        }
+        Ok(hash.finish())
+    }
+
+    /// Puts `field` before the others; the body must be the one of `body_hash` when it is sent.
+    pub(crate) fn sealed(&mut self, field: &[u8], body_hash: [u8; 32]) {
+        if let Some(Piece::Bytes(first)) = self.pieces.front_mut() {
+            first.splice(0..0, field.iter().copied());
+            self.bytes += field.len() as u64;
+        }
+        let header_bytes = self.header().len() + 2;
+        self.seal = Some(Seal::new(header_bytes, body_hash));
+    }
+}
+
+impl Open {
+    fn read(&mut self, out: &mut Vec<u8>) -> Result<More, MailError> {
+        match self {
+            Self::File(file) => file.read(out),
+            Self::Body(body) => body.read(out),
+        }
     }
 }
 
@@ -185,6 +283,7 @@ impl Piece {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(attachment) => encoding::base64_bytes(attachment.bytes()),
+            Self::Body(body) => body.bytes(),
         }
     }
 }

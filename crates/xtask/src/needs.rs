@@ -79,6 +79,16 @@ pub const NEEDS: &[Need] = &[
         used_by: "mail sent to a server of others, and read back by Python's email package",
     },
     Need {
+        package: "python3-dkim",
+        provides: Provides::PythonModule("dkim"),
+        used_by: "signatures of mail (DKIM) verified by somebody else's program",
+    },
+    Need {
+        package: "python3-nacl",
+        provides: Provides::PythonModule("nacl"),
+        used_by: "the same for Ed25519",
+    },
+    Need {
         package: "tmux",
         provides: Provides::Program("tmux"),
         used_by: "tests of the menu on a real terminal",

@@ -16,11 +16,16 @@ pub(super) struct Wire {
     outgoing: Vec<u8>,
     /// How much of `outgoing` the network took.
     taken: usize,
+    /// How much behind it is encrypted, and waits as the one record that is not out.
+    encrypted: usize,
 }
+
+/// Bytes of one record of TLS (RFC 8446 section 5.1).
+const RECORD_BYTES_MAX: usize = 16 << 10;
 
 impl Wire {
     pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, tls: None, outgoing: Vec::new(), taken: 0 }
+        Self { socket, tls: None, outgoing: Vec::new(), taken: 0, encrypted: 0 }
     }
 
     /// Makes the socket ready and says which address this side has.
@@ -32,14 +37,17 @@ impl Wire {
     }
 
     /// Takes bytes to be sent by [`Self::flush`].
-    pub(super) fn queue(&mut self, bytes: &[u8]) {
-        self.outgoing.extend_from_slice(bytes);
+    pub(super) fn queue(&mut self, bytes: Vec<u8>) {
+        if self.outgoing.is_empty() {
+            self.outgoing = bytes;
+        } else {
+            self.outgoing.extend_from_slice(&bytes);
+        }
     }
 
-    /// How many bytes the network has not taken. Encrypted ones count as one: a record that is not whole cannot be read.
+    /// How many bytes the network has not taken. Encrypted ones count until their record is out: one that is not whole cannot be read.
     pub(super) fn waiting(&self) -> usize {
-        let encrypted = self.tls.as_ref().is_some_and(|tls| tls.wants_write());
-        self.outgoing.len() - self.taken + usize::from(encrypted)
+        self.outgoing.len() - self.taken
     }
 
     /// Sends as much as the network takes now.
@@ -54,6 +62,7 @@ impl Wire {
                     }
                 }
             }
+            self.taken += std::mem::take(&mut self.encrypted);
             if self.taken == self.outgoing.len() {
                 self.outgoing.clear();
                 self.taken = 0;
@@ -61,13 +70,21 @@ impl Wire {
             }
             let unsent = &self.outgoing[self.taken..];
             let written = match &mut self.tls {
-                // Takes as much as its buffer holds; the loop sends that before more.
-                Some(tls) => tls.writer().write(unsent),
-                None => self.socket.write(unsent),
+                // One record at a time, so that it is known which bytes can have been read.
+                Some(tls) => {
+                    let record = &unsent[..unsent.len().min(RECORD_BYTES_MAX)];
+                    tls.writer().write(record).map(|length| self.encrypted = length)
+                }
+                None => self.socket.write(unsent).and_then(|length| match length {
+                    0 => Err(ErrorKind::WriteZero.into()),
+                    _ => {
+                        self.taken += length;
+                        Ok(())
+                    }
+                }),
             };
             match written {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(length) => self.taken += length,
+                Ok(()) => {}
                 Err(error) if blocks(&error) => return Ok(()),
                 Err(error) => return Err(error),
             }
@@ -83,7 +100,7 @@ impl Wire {
             return Ok(true);
         }
         let mut interest = PollFlags::IN;
-        if self.waiting() > 0 {
+        if self.waiting() > 0 || self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
             interest |= PollFlags::OUT;
         }
         let mut sockets = [PollFd::new(&self.socket, interest)];

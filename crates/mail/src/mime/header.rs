@@ -1,7 +1,7 @@
 //! Header fields: folded, with encoded words where a value is not plain ASCII (RFC 2047), parameters as RFC 2231 has them.
 //!
-//! *Promises* that whatever a value is, it stays within its field: what is written is printable ASCII, and a line break is always followed
-//! by a space.
+//! *Promises* that whatever a value is, it stays within its field: what is written is printable, ASCII but for addresses that are not, and a
+//! line break is always followed by a space.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

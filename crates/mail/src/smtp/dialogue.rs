@@ -7,7 +7,7 @@ use crate::limits::{COMMAND_MS_MAX, QUIT_MS_MAX};
 use crate::reply::Reply;
 
 /// The code with which a server ends the dialogue at any moment (RFC 5321 section 3.8).
-const SHUTTING_DOWN: u16 = 421;
+pub(super) const SHUTTING_DOWN: u16 = 421;
 
 impl Smtp {
     pub(super) fn read_replies(&mut self, now_ms: u64) {
@@ -18,10 +18,9 @@ impl Smtp {
                 Err(error) => return self.handle_trouble(Cause::Malformed(error)),
             }
         }
-        let unasked = match self.step {
-            // Of what was pipelined a part may be answered already.
-            Step::Envelope => !self.extensions.pipelining && !self.flushed,
-            Step::Body => true,
+        let asked = match self.step {
+            // Of what was said at once a part may be answered already.
+            Step::Submitting => self.is_next_asked(),
             Step::Connecting
             | Step::Handshake(_)
             | Step::Greeting
@@ -30,40 +29,29 @@ impl Smtp {
             | Step::StartTls
             | Step::Auth { .. }
             | Step::Cancelled(_)
-            | Step::Data
-            | Step::Final
             | Step::Quit
-            | Step::Over => !self.flushed,
+            | Step::Over => self.is_flushed(),
         };
-        self.early |= unasked && self.reader.has_more();
+        self.early |= !asked && self.reader.has_more();
     }
 
     fn on_reply(&mut self, now_ms: u64, reply: &Reply) {
         self.show(reply);
+        let early = std::mem::take(&mut self.early);
+        if matches!(self.step, Step::Submitting) {
+            let early = early || !self.is_next_asked();
+            return self.on_answer(now_ms, reply, early);
+        }
         if matches!(self.step, Step::Quit) {
             return self.close();
         }
         if reply.code == SHUTTING_DOWN {
             return self.refuse_and_close(reply);
         }
-        let early = std::mem::take(&mut self.early) || !self.flushed;
-        // These two know by themselves what may come when.
-        if early && !matches!(self.step, Step::Envelope | Step::Body) {
-            return self.on_early(reply);
+        if early || !self.is_flushed() {
+            return self.fail(Cause::TooEarly);
         }
         match std::mem::replace(&mut self.step, Step::Over) {
-            Step::Envelope => {
-                self.step = Step::Envelope;
-                if early && !self.extensions.pipelining {
-                    self.fail(Cause::TooEarly);
-                } else {
-                    self.on_envelope(now_ms, reply);
-                }
-            }
-            Step::Body => {
-                self.step = Step::Body;
-                self.on_body(reply);
-            }
             Step::Auth { exchange, rounds } => self.on_auth(now_ms, exchange, rounds, reply),
             Step::Cancelled(cause) => {
                 self.step = Step::Cancelled(cause.clone());
@@ -75,40 +63,27 @@ impl Smtp {
             | Step::Ehlo
             | Step::Helo
             | Step::StartTls
-            | Step::Data
-            | Step::Final
+            | Step::Submitting
             | Step::Quit
             | Step::Over) => {
                 self.step = step;
-                self.on_answer(now_ms, reply);
+                self.on_bare_answer(now_ms, reply);
             }
         }
     }
 
-    /// Said before what it would answer was out: a no to the message is a no, a yes is about nothing.
-    fn on_early(&mut self, reply: &Reply) {
-        if matches!(self.step, Step::Final) && reply.is_negative() {
-            self.refuse_and_close(reply);
-        } else {
-            self.fail(Cause::TooEarly);
-        }
-    }
-
     /// Answers to steps that carry nothing with them.
-    fn on_answer(&mut self, now_ms: u64, reply: &Reply) {
+    fn on_bare_answer(&mut self, now_ms: u64, reply: &Reply) {
         match self.step {
             Step::Greeting => self.on_greeting(now_ms, reply),
             Step::Ehlo => self.on_ehlo(now_ms, reply),
             Step::Helo => self.on_helo(now_ms, reply),
             Step::StartTls => self.on_starttls(now_ms, reply),
-            Step::Data => self.on_data(now_ms, reply),
-            Step::Final => self.on_final(now_ms, reply),
             Step::Connecting
             | Step::Handshake(_)
             | Step::Auth { .. }
             | Step::Cancelled(_)
-            | Step::Envelope
-            | Step::Body
+            | Step::Submitting
             | Step::Quit
             | Step::Over => {}
         }
@@ -166,7 +141,7 @@ impl Smtp {
                 self.give_up(now_ms, Cause::NoStartTls);
             }
             (Security::StartTls, Channel::Tls { .. }) | (Security::Off | Security::Implicit, _) => {
-                self.say_auth_or_envelope(now_ms);
+                self.say_auth_or_begin(now_ms);
             }
         }
     }
@@ -186,27 +161,29 @@ impl Smtp {
         self.say_quit(now_ms);
     }
 
-    /// The same, of a server that listens no longer or is in the middle of a message.
-    pub(super) fn refuse_and_close(&mut self, reply: &Reply) {
+    /// The same, of a server that listens no longer.
+    fn refuse_and_close(&mut self, reply: &Reply) {
         self.record_refusal(reply);
         self.close();
     }
 
     fn record_refusal(&mut self, reply: &Reply) {
         let (phase, said) = (self.phase(), reply.said());
-        self.settle(&Fate::Refused { phase, said: said.clone() });
-        self.trouble = Some((phase, Cause::Said(said)));
+        let trouble = (phase, Cause::Said(said.clone()));
+        self.settle_all(&Fate::Refused { phase, said }, &trouble);
+        self.trouble = Some(trouble);
     }
 
     /// This side does not want to go on, and says goodbye.
     pub(super) fn give_up(&mut self, now_ms: u64, cause: Cause) {
         let phase = self.phase();
-        self.settle(&Fate::NotSent { phase, cause: cause.clone() });
-        self.trouble = Some((phase, cause));
+        let trouble = (phase, cause.clone());
+        self.settle_all(&Fate::NotSent { phase, cause }, &trouble);
+        self.trouble = Some(trouble);
         self.say_quit(now_ms);
     }
 
-    pub(super) fn say_quit(&mut self, now_ms: u64) {
+    fn say_quit(&mut self, now_ms: u64) {
         self.say("QUIT");
         self.expect(now_ms, Step::Quit, QUIT_MS_MAX);
     }

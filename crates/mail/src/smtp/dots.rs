@@ -1,4 +1,5 @@
-//! A message as it goes over the wire after DATA: a dot is put before each line that begins with one (RFC 5321 section 4.5.2).
+//! A message as it goes over the wire: after DATA a dot is put before each line that begins with one (RFC 5321 section 4.5.2), in BDAT it
+//! goes as it is (RFC 3030).
 //!
 //! *Promises* that the end of data cannot appear within a message: a CR or LF that is not part of a CRLF, or a NUL, is an error, since
 //! servers disagree about where such lines end (that is how messages are smuggled).
@@ -6,6 +7,15 @@
 /// A CR or LF stands alone, or there is a NUL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stray;
+
+/// How the end of a message is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// By a line with a dot.
+    Dotted,
+    /// By a count of bytes.
+    Counted,
+}
 
 /// Where in a line the message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +31,7 @@ pub(super) enum Dots {
 
 impl Dots {
     /// Appends `bytes` to `out` as they go over the wire.
-    pub(super) fn stuff(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Stray> {
+    pub(super) fn write(&mut self, bytes: &[u8], framing: Framing, out: &mut Vec<u8>) -> Result<(), Stray> {
         out.reserve(bytes.len() + bytes.len() / 64);
         let mut rest = bytes;
         while let Some(&next) = rest.first() {
@@ -33,7 +43,7 @@ impl Dots {
                     continue;
                 }
                 (Self::AfterReturn, _) | (Self::Begin | Self::Within, b'\n') => return Err(Stray),
-                (Self::Begin, b'.') => out.push(b'.'),
+                (Self::Begin, b'.') if framing == Framing::Dotted => out.push(b'.'),
                 (Self::Begin | Self::Within, _) => {}
             }
             let stop = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(rest.len());
@@ -53,14 +63,17 @@ impl Dots {
         Ok(())
     }
 
-    /// Appends what ends the message: the last line's end when it has none, and the dot.
-    pub(super) fn end(self, out: &mut Vec<u8>) -> Result<(), Stray> {
+    /// Appends what ends the message: the last line's end when it has none, and the dot where that is the end.
+    pub(super) fn end(self, framing: Framing, out: &mut Vec<u8>) -> Result<(), Stray> {
         match self {
             Self::Begin => {}
             Self::Within => out.extend_from_slice(b"\r\n"),
             Self::AfterReturn => return Err(Stray),
         }
-        out.extend_from_slice(b".\r\n");
+        match framing {
+            Framing::Dotted => out.extend_from_slice(b".\r\n"),
+            Framing::Counted => {}
+        }
         Ok(())
     }
 }
@@ -74,9 +87,9 @@ mod tests {
     fn wire(pieces: &[&[u8]]) -> Result<Vec<u8>, Stray> {
         let (mut dots, mut out) = (Dots::default(), Vec::new());
         for piece in pieces {
-            dots.stuff(piece, &mut out)?;
+            dots.write(piece, Framing::Dotted, &mut out)?;
         }
-        dots.end(&mut out)?;
+        dots.end(Framing::Dotted, &mut out)?;
         Ok(out)
     }
 
@@ -98,6 +111,18 @@ mod tests {
         {
             assert_eq!(wire(&[message]), Err(Stray), "{message:?}");
         }
+    }
+
+    #[test]
+    fn what_is_counted_goes_as_it_is() {
+        let written = |message: &[u8]| {
+            let (mut dots, mut out) = (Dots::default(), Vec::new());
+            dots.write(message, Framing::Counted, &mut out)?;
+            dots.end(Framing::Counted, &mut out)?;
+            Ok(out)
+        };
+        assert_eq!(written(b".\r\n..\r\nend").unwrap(), b".\r\n..\r\nend\r\n");
+        assert_eq!(written(b".\r\na\n"), Err(Stray));
     }
 
     proptest! {

@@ -11,6 +11,16 @@ pub struct Extensions {
     pub pipelining: bool,
     /// SIZE (RFC 1870).
     pub size: Option<SizeLimit>,
+    /// CHUNKING (RFC 3030): BDAT.
+    pub chunking: bool,
+    /// 8BITMIME (RFC 6152).
+    pub eight_bit: bool,
+    /// SMTPUTF8 (RFC 6531).
+    pub smtputf8: bool,
+    /// DSN (RFC 3461).
+    pub dsn: bool,
+    /// ENHANCEDSTATUSCODES (RFC 2034). They are understood whether announced or not, where they agree with the reply's code.
+    pub enhanced_codes: bool,
     /// The mechanisms of AUTH (RFC 4954), as the server writes them.
     pub auth: Vec<String>,
 }
@@ -33,6 +43,11 @@ impl Extensions {
             match keyword.to_ascii_uppercase().as_str() {
                 "STARTTLS" => found.starttls = true,
                 "PIPELINING" => found.pipelining = true,
+                "CHUNKING" => found.chunking = true,
+                "8BITMIME" => found.eight_bit = true,
+                "SMTPUTF8" => found.smtputf8 = true,
+                "DSN" => found.dsn = true,
+                "ENHANCEDSTATUSCODES" => found.enhanced_codes = true,
                 "SIZE" => {
                     let bytes_max =
                         words.next().and_then(|text| text.parse().ok()).filter(|&bytes| bytes > 0);

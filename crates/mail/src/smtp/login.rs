@@ -10,9 +10,9 @@ use crate::limits::{AUTH_ROUNDS_MAX, COMMAND_LINE_BYTES_MAX, COMMAND_MS_MAX};
 use crate::reply::Reply;
 
 impl Smtp {
-    /// Logs in when somebody is to, else goes on with the envelope.
-    pub(super) fn say_auth_or_envelope(&mut self, now_ms: u64) {
-        let Some(login) = &self.options.login else { return self.say_envelope(now_ms) };
+    /// Logs in when somebody is to, else goes on with the messages.
+    pub(super) fn say_auth_or_begin(&mut self, now_ms: u64) {
+        let Some(login) = &self.options.login else { return self.begin_submitting(now_ms) };
         match login.begin(&self.extensions.auth, &self.channel, self.options.nonce) {
             Ok(exchange) => self.say_auth(now_ms, exchange),
             Err(error) => {
@@ -59,7 +59,7 @@ impl Smtp {
         }
         let Step::Auth { exchange, .. } = &self.step else { return };
         match exchange.finish() {
-            Ok(()) => self.say_envelope(now_ms),
+            Ok(()) => self.begin_submitting(now_ms),
             Err(error) => self.fail(Cause::Auth(error)),
         }
     }

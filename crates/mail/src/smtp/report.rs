@@ -6,7 +6,7 @@ use crate::address::Address;
 use crate::auth::AuthError;
 use crate::reply::{ReplyError, Said};
 
-/// What is known when a dialogue is over.
+/// What is known about one message when its part of a dialogue is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// Every recipient of the envelope, in its order.
@@ -133,6 +133,14 @@ pub enum Cause {
         /// What the server said that it takes.
         bytes_max: u64,
     },
+    /// The message needs what the server does not offer.
+    #[error("the server does not offer {extension}, and {why}")]
+    Unsupported {
+        /// The extension.
+        extension: &'static str,
+        /// What needs it, and what to do.
+        why: &'static str,
+    },
     /// The login cannot go on.
     #[error(transparent)]
     Auth(#[from] AuthError),
@@ -197,6 +205,7 @@ impl Cause {
             | Self::Injected
             | Self::Untrusted(_)
             | Self::TooLarge { .. }
+            | Self::Unsupported { .. }
             | Self::Auth(_)
             | Self::Message(_)
             | Self::Unfinished => None,
@@ -218,6 +227,7 @@ impl Cause {
             Self::Injected => "injected",
             Self::Untrusted(_) => "untrusted",
             Self::TooLarge { .. } => "too_large",
+            Self::Unsupported { .. } => "unsupported",
             Self::Auth(_) => "auth",
             Self::Message(_) => "message",
             Self::Unfinished => "unfinished",

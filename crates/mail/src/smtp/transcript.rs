@@ -31,10 +31,9 @@ impl Smtp {
     }
 
     fn put(&mut self, line: &str) {
-        debug_assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "a command is one line of ASCII");
+        debug_assert!(!line.contains(char::is_control), "a command is one line");
         self.outgoing.extend_from_slice(line.as_bytes());
         self.outgoing.extend_from_slice(b"\r\n");
-        self.flushed = false;
     }
 
     /// Shows a reply. The challenges of a login are as good as the password to who guesses, so they are hidden.

@@ -3,6 +3,7 @@
 
 mod cuts;
 mod real_server;
+mod round_trips;
 mod rows;
 mod server;
 mod sockets;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::Value;
 use switchboard_mail::address::Mailbox;
 use switchboard_mail::auth::{InClear, Login, Mechanism, Secret};
-use switchboard_mail::deliver::{Server, deliver};
+use switchboard_mail::deliver::{Mail, Server, deliver};
 use switchboard_mail::mime::{Attachment, Draft, Message, Stamp};
-use switchboard_mail::smtp::{Envelope, Fate, Options, Phase, Report, Security};
+use switchboard_mail::smtp::{Envelope, Fate, Options, Phase, Report, Security, Submission};
 use switchboard_tls::{Fingerprint, Trust};
 
 use crate::sockets::identity_in;
@@ -203,19 +203,16 @@ impl Aiosmtpd {
 
     /// Sends it to everybody of the draft and to one whom nobody sees.
     fn submit(&mut self, draft: &Draft, security: Security, login: Option<Login>) -> Report {
-        let mut message = composed(draft);
+        let message = composed(draft);
         let everybody = draft.to.iter().chain(&draft.cc).map(|mailbox| mailbox.address().clone());
         let recipients = everybody.chain(["secret@example.org".parse().unwrap()]).collect();
-        let options = Options {
-            security,
-            login,
-            envelope: Envelope::new(draft.from.address().clone(), recipients).unwrap(),
-            message_bytes: message.bytes(),
-            nonce: [5; 18],
-        };
+        let envelope = Envelope::new(draft.from.address().clone(), recipients).unwrap();
+        let mail = Mail { submission: Submission::new(envelope, &message), message };
+        let mut options = Options::new(security, [5; 18]);
+        options.login = login;
         let trust = Trust::Pin(self.fingerprint);
         let server = Server { host: "127.0.0.1".to_owned(), port: self.port, trust };
-        deliver(&server, options, &mut message, &mut |_| {}).unwrap()
+        deliver(&server, options, mail, &mut |_| {}).unwrap()
     }
 
     fn next_message(&mut self) -> Value {

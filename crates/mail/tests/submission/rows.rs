@@ -9,8 +9,8 @@ pub(crate) struct Row {
     /// The steps at which the server does not do the usual.
     pub(crate) at: Vec<String>,
     pub(crate) actions: Vec<Action>,
-    /// For each of the two recipients.
-    pub(crate) results: [String; 2],
+    /// For each message, for each of its two recipients.
+    pub(crate) results: Vec<[String; 2]>,
     pub(crate) phase: String,
     pub(crate) why: String,
     /// As it stands in the document.
@@ -21,6 +21,18 @@ pub(crate) struct Row {
 pub(crate) enum Connection {
     Plain,
     Pipelined,
+    Chunking,
+    ChunkingLockstep,
+    Chunks,
+    ChunksLockstep,
+    Two,
+    TwoPipelined,
+    TwoChunking,
+    /// All of it is said together.
+    Streamed,
+    TwoStreamed,
+    /// Implicit TLS and a login, with a server that offers PIPELINING and CHUNKING.
+    LoginChunking,
     StartTls,
     Implicit,
     Login,
@@ -46,22 +58,30 @@ impl Row {
             connection,
             at: Vec::new(),
             actions: Vec::new(),
-            results: ["accepted".to_owned(), "accepted".to_owned()],
+            results: vec![["accepted".to_owned(), "accepted".to_owned()]; connection.messages()],
             phase: "final".to_owned(),
             why: "250".to_owned(),
             line: format!("{connection:?}"),
         }
     }
 
+    /// Whether it is about what leaves together.
+    pub(crate) fn is_streamed(&self) -> bool {
+        matches!(self.connection, Connection::Streamed | Connection::TwoStreamed)
+    }
+
     fn parse(line: &str) -> Option<Self> {
         let cells: Vec<_> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
         let [connection, at, server, result, phase, why] = cells.as_slice() else { return None };
-        let (first, second) = result.split_once(" / ").unwrap_or((result, result));
+        let of_message = |result: &str| {
+            let (first, second) = result.split_once(" / ").unwrap_or((result, result));
+            [first.to_owned(), second.to_owned()]
+        };
         Some(Self {
             connection: Connection::parse(connection)?,
             at: at.split('+').map(str::to_owned).collect(),
             actions: server.split("; ").map(Action::parse).collect(),
-            results: [first.to_owned(), second.to_owned()],
+            results: result.split(", ").map(of_message).collect(),
             phase: (*phase).to_owned(),
             why: (*why).to_owned(),
             line: line.to_owned(),
@@ -70,10 +90,39 @@ impl Row {
 }
 
 impl Connection {
+    /// How many messages are sent on it.
+    pub(crate) fn messages(self) -> usize {
+        match self {
+            Self::Two | Self::TwoPipelined | Self::TwoChunking | Self::TwoStreamed => 2,
+            Self::Plain
+            | Self::Pipelined
+            | Self::Chunking
+            | Self::ChunkingLockstep
+            | Self::Chunks
+            | Self::ChunksLockstep
+            | Self::Streamed
+            | Self::LoginChunking
+            | Self::StartTls
+            | Self::Implicit
+            | Self::Login
+            | Self::Scram
+            | Self::ClearLogin => 1,
+        }
+    }
+
     fn parse(word: &str) -> Option<Self> {
         Some(match word {
             "plain" => Self::Plain,
             "pipelined" => Self::Pipelined,
+            "chunking" => Self::Chunking,
+            "chunking-lockstep" => Self::ChunkingLockstep,
+            "chunks" => Self::Chunks,
+            "chunks-lockstep" => Self::ChunksLockstep,
+            "two" => Self::Two,
+            "two-pipelined" => Self::TwoPipelined,
+            "two-chunking" => Self::TwoChunking,
+            "streamed" => Self::Streamed,
+            "two-streamed" => Self::TwoStreamed,
             "starttls" => Self::StartTls,
             "implicit" => Self::Implicit,
             "login" => Self::Login,

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use rustls::{ServerConnection, StreamOwned};
-use switchboard_mail::deliver::{Server, deliver};
-use switchboard_mail::mime::{Attachment, Draft, Message, Stamp};
-use switchboard_mail::smtp::{Fate, Phase, Report};
+use switchboard_mail::deliver::{Event, Mail, Server, deliver_all};
+use switchboard_mail::mime::{Attachment, Draft, Stamp};
+use switchboard_mail::smtp::{Fate, Phase, Report, Submission};
 use switchboard_tls::{Fingerprint, Identity, ServedIdentity, Trust};
 
 use crate::rows::{self, Action, Connection, Row};
 use crate::server::Scripted;
 use crate::table::difference;
-use crate::virtual_time::{assert_report_honest, options};
+use crate::virtual_time::{assert_reports_honest, envelope, options};
 
 #[test]
 fn every_row_that_needs_no_waiting_ends_as_the_table_says() {
@@ -31,11 +31,11 @@ fn every_row_that_needs_no_waiting_ends_as_the_table_says() {
         .iter()
         .filter_map(|row| {
             let running = serve(row, &identity);
-            let report =
-                submit(row.connection, running.port, Trust::Pin(identity.fingerprint()), &mut message(&[]));
+            let trust = Trust::Pin(identity.fingerprint());
+            let reports = submit(row.connection, running.port, trust, &|| message(&[]));
             let accepted = running.thread.join().unwrap();
-            assert_report_honest(&report, accepted, &row.line);
-            difference(row, &report)
+            assert_reports_honest(&reports, &accepted, &row.line);
+            difference(row, &reports)
         })
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -70,9 +70,9 @@ fn a_server_with_another_certificate_gets_nothing() {
     for connection in [Connection::StartTls, Connection::Implicit] {
         for (identity, trust, believed) in &rows {
             let running = serve(&Row::usual(connection), identity);
-            let report = submit(connection, running.port, trust.clone(), &mut message(&[]));
+            let report = submit(connection, running.port, trust.clone(), &|| message(&[])).remove(0);
             let what = format!("{connection:?} {trust:?}");
-            assert_eq!(running.thread.join().unwrap(), *believed, "{what}");
+            assert_eq!(running.thread.join().unwrap() == [true], *believed, "{what}");
             assert_eq!(report.all_accepted(), *believed, "{what}: {report:?}");
             let (phase, cause) =
                 report.trouble.map_or((Phase::Quit, "none"), |(phase, cause)| (phase, cause.name()));
@@ -91,13 +91,14 @@ fn a_no_in_the_middle_of_a_large_message_ends_it_there() {
     row.at = vec!["body".to_owned()];
     row.actions = vec![Action::Send(b"552 5.3.4 too big\r\n".to_vec()), Action::Close];
     let running = serve(&row, &Identity::laboratory().unwrap());
-    let mut large = message(&[Attachment::at(&path).unwrap()]);
-    let mut wish = options(Connection::Plain);
-    // The server that says SIZE 1000000 would be left before; this one is told less.
-    wish.message_bytes = 1;
-    let server = Server { host: "127.0.0.1".to_owned(), port: running.port, trust: Trust::SystemRoots };
-    let report = deliver(&server, wish, &mut large, &mut |_| {}).unwrap();
-    assert!(!running.thread.join().unwrap());
+    let large = || {
+        let mut mail = message(&[Attachment::at(&path).unwrap()]);
+        // The server that says SIZE 1000000 would be left before; this one is told less.
+        mail.submission.message_bytes = 1;
+        mail
+    };
+    let report = submit(Connection::Plain, running.port, Trust::SystemRoots, &large).remove(0);
+    assert_eq!(running.thread.join().unwrap(), [false]);
     for recipient in &report.recipients {
         assert!(
             matches!(&recipient.fate, Fate::Refused { phase: Phase::Body, said } if said.code == 552),
@@ -109,29 +110,42 @@ fn a_no_in_the_middle_of_a_large_message_ends_it_there() {
 #[test]
 fn a_server_that_is_not_there_is_said_so() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let report = submit(Connection::Plain, port, Trust::SystemRoots, &mut message(&[]));
+    let report = submit(Connection::Plain, port, Trust::SystemRoots, &|| message(&[])).remove(0);
     assert!(
         matches!(&report.trouble, Some((Phase::Connect, cause)) if cause.name() == "unreachable"),
         "{report:?}"
     );
 }
 
-/// Submits to 127.0.0.1; the dialogue has to show no password.
-pub(crate) fn submit(connection: Connection, port: u16, trust: Trust, message: &mut Message) -> Report {
-    let mut wish = options(connection);
-    wish.message_bytes = message.bytes();
+/// Submits as many as the connection is for to 127.0.0.1; the dialogue has to show no password.
+pub(crate) fn submit(
+    connection: Connection,
+    port: u16,
+    trust: Trust,
+    message: &dyn Fn() -> Mail,
+) -> Vec<Report> {
     let server = Server { host: "127.0.0.1".to_owned(), port, trust };
-    let mut lines = Vec::new();
-    let report = deliver(&server, wish, message, &mut |line| lines.push(format!("{line:?}"))).unwrap();
+    let (mut lines, mut reports) = (Vec::new(), Vec::new());
+    let mut left = connection.messages();
+    let mut next = || {
+        left = left.checked_sub(1)?;
+        Some(message())
+    };
+    let mut on = |event: Event<'_>| match event {
+        Event::Line(line) => lines.push(format!("{line:?}")),
+        Event::Report(report) => reports.push(report),
+        Event::Taken(_) => {}
+    };
+    deliver_all(&server, options(connection), &mut next, &mut on).unwrap();
     // user, NUL, pencil in base64.
     assert!(
         !lines.iter().any(|line| line.contains("pencil") || line.contains("AHVzZXIAcGVuY2ls")),
         "{lines:?}"
     );
-    report
+    reports
 }
 
-pub(crate) fn message(attachments: &[Attachment]) -> Message {
+pub(crate) fn message(attachments: &[Attachment]) -> Mail {
     let draft = Draft {
         from: "me@example.org".parse().unwrap(),
         to: vec!["ada@example.org".parse().unwrap()],
@@ -143,13 +157,14 @@ pub(crate) fn message(attachments: &[Attachment]) -> Message {
         attachments: attachments.to_vec(),
     };
     let date = "2026-03-01T10:00:00+01:00[+01:00]".parse().unwrap();
-    draft.compose(&Stamp { date, random: [1; 16] }).unwrap()
+    let message = draft.compose(&Stamp { date, random: [1; 16] }).unwrap();
+    Mail { submission: Submission::new(envelope(), &message), message }
 }
 
-/// A server of one connection; its thread says whether it accepted a message.
+/// A server of one connection; its thread says for each MAIL whether it accepted the message.
 struct Running {
     port: u16,
-    thread: JoinHandle<bool>,
+    thread: JoinHandle<Vec<bool>>,
 }
 
 fn serve(row: &Row, identity: &Identity) -> Running {
@@ -159,7 +174,9 @@ fn serve(row: &Row, identity: &Identity) -> Running {
     let mut server = Scripted::new(row);
     let thread = std::thread::spawn(move || {
         let mut wire = Wire::Plain(listener.accept().unwrap().0);
-        if matches!(server.connection(), Connection::Implicit | Connection::Login | Connection::Scram) {
+        let implicit =
+            [Connection::Implicit, Connection::Login, Connection::LoginChunking, Connection::Scram];
+        if implicit.contains(&server.connection()) {
             let actions = server.at("tls");
             if !wire.act(actions) {
                 return server.accepted;

@@ -3,7 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use switchboard_mail::auth::{Login, Secret};
-use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Output, Phase, Report, Security, Smtp};
+use switchboard_mail::limits::CHUNK_BYTES_MAX;
+use switchboard_mail::mime::Content;
+use switchboard_mail::smtp::dsn::Notices;
+use switchboard_mail::smtp::{
+    Cause, Envelope, Fate, Options, Output, Phase, Report, Security, Smtp, Submission,
+};
 
 use crate::rows::{Action, Connection, Row};
 use crate::server::Scripted;
@@ -23,50 +28,101 @@ pub(crate) enum Cut {
     AtClient(usize),
 }
 
+/// When what the client says leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Piece by piece, and each is answered before the next.
+    AtOnce,
+    /// When the client has nothing more to say: as much as can be is under way together.
+    Together,
+}
+
 /// What came of a dialogue.
 pub(crate) struct Ended {
-    pub(crate) report: Report,
-    pub(crate) server_accepted: bool,
+    /// One for each message that was given.
+    pub(crate) reports: Vec<Report>,
+    /// One for each MAIL that the server heard.
+    pub(crate) server_accepted: Vec<bool>,
     pub(crate) to_server: Vec<u8>,
     pub(crate) from_server: usize,
+    /// How often the client had nothing to say and waited for the server.
+    pub(crate) round_trips: usize,
 }
 
 pub(crate) fn options(connection: Connection) -> Options {
+    let security = match connection {
+        Connection::Plain
+        | Connection::Pipelined
+        | Connection::Chunking
+        | Connection::ChunkingLockstep
+        | Connection::Chunks
+        | Connection::ChunksLockstep
+        | Connection::Two
+        | Connection::TwoPipelined
+        | Connection::TwoChunking
+        | Connection::Streamed
+        | Connection::TwoStreamed
+        | Connection::ClearLogin => Security::Off,
+        Connection::StartTls => Security::StartTls,
+        Connection::Implicit | Connection::Login | Connection::LoginChunking | Connection::Scram => {
+            Security::Implicit
+        }
+    };
+    let logs_in = [Connection::Login, Connection::LoginChunking, Connection::Scram, Connection::ClearLogin];
+    let mut options = Options::new(security, [7; 18]);
+    if logs_in.contains(&connection) {
+        options.login = Some(Login::with_password("user", Secret::new("pencil".to_owned())).unwrap());
+    }
+    let several = matches!(connection, Connection::Chunks | Connection::ChunksLockstep);
+    options.chunk_bytes_max = if several { 8 } else { CHUNK_BYTES_MAX };
+    options
+}
+
+pub(crate) fn envelope() -> Envelope {
     let recipients = ["ada@example.org", "bob@example.org"].map(|text| text.parse().unwrap());
-    let password = || Login::with_password("user", Secret::new("pencil".to_owned())).unwrap();
-    Options {
-        security: match connection {
-            Connection::Plain | Connection::Pipelined | Connection::ClearLogin => Security::Off,
-            Connection::StartTls => Security::StartTls,
-            Connection::Implicit | Connection::Login | Connection::Scram => Security::Implicit,
-        },
-        login: matches!(connection, Connection::Login | Connection::Scram | Connection::ClearLogin)
-            .then(password),
-        envelope: Envelope::new("me@example.org".parse().unwrap(), recipients.to_vec()).unwrap(),
+    Envelope::new("me@example.org".parse().unwrap(), recipients.to_vec()).unwrap()
+}
+
+pub(crate) fn submission() -> Submission {
+    Submission {
+        envelope: envelope(),
         message_bytes: MESSAGE.len() as u64,
-        nonce: [7; 18],
+        content: Content::SevenBit,
+        notices: Notices::default(),
     }
 }
 
-pub(crate) fn run(row: &Row, cut: Cut) -> Ended {
+pub(crate) fn run(row: &Row, cut: Cut, flow: Flow) -> Ended {
+    run_messages(row, row.connection.messages(), options(row.connection), cut, flow)
+}
+
+pub(crate) fn run_messages(row: &Row, messages: usize, options: Options, cut: Cut, flow: Flow) -> Ended {
     let mut world = World {
-        smtp: Smtp::new(options(row.connection)),
+        smtp: Smtp::new(options),
         server: Scripted::new(row),
         now_ms: 0,
         cut,
+        flow,
+        held: Vec::new(),
+        messages,
+        body_left: MESSAGE,
+        reports: Vec::new(),
         to_server: Vec::new(),
         delivered: 0,
         from_server: 0,
+        round_trips: 0,
         dead: false,
     };
+    world.next();
     world.smtp.handle_connected(0, IpAddr::V4(Ipv4Addr::LOCALHOST));
     world.run();
-    let report = world.smtp.report();
+    world.collect();
     Ended {
-        report,
+        reports: world.reports,
         server_accepted: world.server.accepted,
         to_server: world.to_server,
         from_server: world.from_server,
+        round_trips: world.round_trips,
     }
 }
 
@@ -75,9 +131,17 @@ struct World {
     server: Scripted,
     now_ms: u64,
     cut: Cut,
+    flow: Flow,
+    /// What was said and has not left.
+    held: Vec<u8>,
+    /// How many are still to be given.
+    messages: usize,
+    body_left: &'static [u8],
+    reports: Vec<Report>,
     to_server: Vec<u8>,
     delivered: usize,
     from_server: usize,
+    round_trips: usize,
     dead: bool,
 }
 
@@ -85,13 +149,19 @@ impl World {
     fn run(&mut self) {
         let mut greeted = false;
         for _ in 0..10_000 {
+            self.collect();
             match self.smtp.poll_output() {
                 Output::Send(bytes) => {
-                    let actions = self.send(&bytes);
-                    self.act(actions);
+                    self.held.extend(bytes);
+                    if self.flow == Flow::AtOnce {
+                        self.release();
+                    }
                 }
-                Output::Body => self.body(),
+                Output::Next { .. } => self.next(),
+                Output::Body { .. } => self.body(),
                 Output::Secure => {
+                    self.round_trips += 1;
+                    self.release();
                     let actions = self.server.at("tls");
                     let works = actions.iter().all(|action| *action == Action::Send(Vec::new()));
                     if works {
@@ -104,9 +174,11 @@ impl World {
                 }
                 Output::Wait { .. } if !greeted => {
                     greeted = true;
+                    self.round_trips += 1;
                     let actions = self.server.at("greeting");
                     self.act(actions);
                 }
+                Output::Wait { .. } if !self.held.is_empty() => self.release(),
                 Output::Wait { until_ms } => {
                     self.now_ms = until_ms;
                     self.smtp.handle_timer(until_ms);
@@ -117,15 +189,38 @@ impl World {
         panic!("the dialogue does not end");
     }
 
-    fn body(&mut self) {
-        for piece in MESSAGE.chunks(15) {
-            self.smtp.handle_body(piece);
-            while let Output::Send(bytes) = self.smtp.poll_output() {
-                let actions = self.send(&bytes);
-                self.act(actions);
-            }
+    fn collect(&mut self) {
+        self.reports.extend(std::iter::from_fn(|| self.smtp.poll_report()));
+    }
+
+    fn next(&mut self) {
+        if self.messages == 0 {
+            return self.smtp.handle_no_more(self.now_ms);
         }
-        self.smtp.handle_body_end(self.now_ms);
+        self.messages -= 1;
+        self.body_left = MESSAGE;
+        self.smtp.handle_message(self.now_ms, submission());
+    }
+
+    fn body(&mut self) {
+        let (piece, rest) = self.body_left.split_at(self.body_left.len().min(15));
+        self.body_left = rest;
+        if piece.is_empty() {
+            self.smtp.handle_body_end(self.now_ms);
+        } else {
+            self.smtp.handle_body(self.now_ms, piece);
+        }
+    }
+
+    /// What was said leaves.
+    fn release(&mut self) {
+        if self.held.is_empty() {
+            return;
+        }
+        self.round_trips += 1;
+        let bytes = std::mem::take(&mut self.held);
+        let actions = self.send(&bytes);
+        self.act(actions);
     }
 
     /// Gives bytes to the network; what the server does about them.
@@ -197,10 +292,17 @@ impl World {
 
 /// A result never says more than is so.
 pub(crate) fn assert_honest(ended: &Ended, what: &str) {
-    assert_report_honest(&ended.report, ended.server_accepted, what);
+    assert_reports_honest(&ended.reports, &ended.server_accepted, what);
 }
 
-pub(crate) fn assert_report_honest(report: &Report, server_accepted: bool, what: &str) {
+pub(crate) fn assert_reports_honest(reports: &[Report], server_accepted: &[bool], what: &str) {
+    for (at, report) in reports.iter().enumerate() {
+        assert_report_honest(report, server_accepted.get(at).is_some_and(|&accepted| accepted), what);
+    }
+    assert!(!server_accepted.iter().skip(reports.len()).any(|&accepted| accepted), "{what}: not reported");
+}
+
+fn assert_report_honest(report: &Report, server_accepted: bool, what: &str) {
     for recipient in &report.recipients {
         match &recipient.fate {
             Fate::Accepted(_) => assert!(server_accepted, "{what}: called accepted, and was not"),

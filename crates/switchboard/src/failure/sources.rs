@@ -174,7 +174,10 @@ impl From<MailError> for Failure {
             | MailError::Field { .. }
             | MailError::Bound { .. }
             | MailError::NotAFile { .. }
-            | MailError::FileChanged { .. } => Exit::Input,
+            | MailError::FileChanged { .. }
+            | MailError::Written { .. }
+            | MailError::Signing(_)
+            | MailError::ChangedSinceSigned => Exit::Input,
             MailError::File { .. } => Exit::InputOutput,
             MailError::NoRandomness(_) => Exit::Internal,
             MailError::Trust(error) => of_tls(error),

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use switchboard_mail::MailError;
 use switchboard_mail::address::Mailbox;
 use switchboard_mail::auth::{InClear, Login, Mechanism};
-use switchboard_mail::deliver::{Server, deliver};
+use switchboard_mail::deliver::{Mail, Server, deliver};
 use switchboard_mail::limits::TEXT_BYTES_MAX;
-use switchboard_mail::mime::{Attachment, Draft, Message, Stamp};
-use switchboard_mail::smtp::{Cause, Envelope, Fate, Line, Options, Phase, Report, Security};
+use switchboard_mail::mime::{Attachment, Draft, Stamp};
+use switchboard_mail::smtp::{Cause, Envelope, Fate, Line, Options, Phase, Report, Security, Submission};
 use switchboard_tls::{Fingerprint, Trust};
 
 use super::secret;
@@ -95,6 +95,12 @@ enum Protection {
     Implicit,
 }
 
+/// What names a message in the result.
+struct Sent {
+    id: String,
+    bytes: u64,
+}
+
 /// Sends it.
 ///
 /// # Errors
@@ -106,15 +112,13 @@ pub(super) fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failur
     let (id, nonce) = random.split_at(16);
     let mut stamp = Stamp { date: now(), random: [0; 16] };
     stamp.random.copy_from_slice(id);
-    let mut message = arguments.draft()?.compose(&stamp)?;
-    let mut options = Options {
-        security: arguments.tls.into(),
-        login: arguments.login()?,
-        envelope: arguments.envelope()?,
-        message_bytes: message.bytes(),
-        nonce: [0; 18],
-    };
-    options.nonce.copy_from_slice(nonce);
+    let message = arguments.draft()?.compose(&stamp)?;
+    let sent = Sent { id: message.id().to_owned(), bytes: message.bytes() };
+    let mail = Mail { submission: Submission::new(arguments.envelope()?, &message), message };
+    let mut connection_nonce = [0; 18];
+    connection_nonce.copy_from_slice(nonce);
+    let mut options = Options::new(arguments.tls.into(), connection_nonce);
+    options.login = arguments.login()?;
     let mut lines = Vec::new();
     let mut show = |line: &Line| match screen.form() {
         Form::Text if arguments.transcript => {
@@ -124,8 +128,8 @@ pub(super) fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failur
         Form::Json if arguments.transcript => lines.push(written(line)),
         Form::Text | Form::Json => {}
     };
-    let report = deliver(&server, options, &mut message, &mut show)?;
-    told(screen, &message, &report, arguments.transcript.then_some(lines))
+    let report = deliver(&server, options, mail, &mut show)?;
+    told(screen, &sent, &report, arguments.transcript.then_some(lines))
 }
 
 impl Arguments {
@@ -263,7 +267,7 @@ fn written(line: &Line) -> String {
 /// Says what became of it, names on standard error who did not get it, and chooses the exit code.
 fn told(
     screen: &Screen,
-    message: &Message,
+    message: &Sent,
     report: &Report,
     transcript: Option<Vec<String>>,
 ) -> Result<Exit, Failure> {
@@ -307,7 +311,7 @@ fn in_words(fate: &Fate) -> String {
     }
 }
 
-fn view(message: &Message, report: &Report, transcript: Option<Vec<String>>) -> Value {
+fn view(message: &Sent, report: &Report, transcript: Option<Vec<String>>) -> Value {
     let recipients = report.recipients.iter().map(|one| {
         let mut view = json!({
             "address": one.address.to_string(),
@@ -326,8 +330,8 @@ fn view(message: &Message, report: &Report, transcript: Option<Vec<String>>) -> 
         view
     });
     let mut view = json!({
-        "message_id": message.id(),
-        "bytes": message.bytes(),
+        "message_id": message.id,
+        "bytes": message.bytes,
         "recipients": recipients.collect::<Vec<_>>(),
     });
     if let Some(lines) = transcript {
@@ -357,7 +361,7 @@ fn exit_of_cause(cause: &Cause) -> Exit {
         | Cause::Unfinished => Exit::Unavailable,
         Cause::Malformed(_) | Cause::Unexpected(_) | Cause::TooEarly => Exit::Protocol,
         Cause::NoStartTls | Cause::Injected | Cause::Untrusted(_) | Cause::Auth(_) => Exit::NotPermitted,
-        Cause::TooLarge { .. } | Cause::Said(_) => Exit::Refused,
+        Cause::TooLarge { .. } | Cause::Unsupported { .. } | Cause::Said(_) => Exit::Refused,
         Cause::Message(_) => Exit::InputOutput,
     }
 }
