@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::options::Envelope;
 use crate::address::Address;
 use crate::auth::AuthError;
 use crate::reply::{ReplyError, Said};
@@ -153,6 +154,16 @@ pub enum Cause {
 }
 
 impl Report {
+    /// Of a message that did not come to be sent.
+    #[must_use]
+    pub fn not_sent(envelope: &Envelope, phase: Phase, cause: &Cause) -> Self {
+        let recipients = envelope.recipients().iter().map(|address| RecipientFate {
+            address: address.clone(),
+            fate: Fate::NotSent { phase, cause: cause.clone() },
+        });
+        Self { recipients: recipients.collect(), trouble: Some((phase, cause.clone())) }
+    }
+
     /// Whether the server has taken the message for every recipient.
     #[must_use]
     pub fn all_accepted(&self) -> bool {

@@ -1,5 +1,7 @@
 //! `switchboard mail`: submits mail. Absent: the dialogue and the making of messages, which are the mail crate's; a queue.
 
+mod delivery;
+mod parcels;
 mod secret;
 mod send;
 
@@ -21,7 +23,8 @@ pub enum Action {
         switchboard mail send --server mail.example.org --user ada --password-command 'pass mail' \\\n    \
         --from 'Ada <ada@example.org>' --to bob@example.org --subject hello --text -\n  \
         switchboard mail send --server localhost:25 --tls off --from a@localhost --to b@localhost \\\n    \
-        --subject report --html page.html --inline logo.png --attach report.pdf --transcript"
+        --subject report --html page.html --inline logo.png --attach report.pdf --transcript\n  \
+        switchboard mail send --server mail.example.org --user ada --password-command 'pass mail' --message 1.eml --message 2.eml"
     )]
     Send(Box<send::Arguments>),
 }

@@ -164,3 +164,105 @@ fn what_cannot_be_sent_is_said_before_anybody_is_asked() {
         assert!(ran.stderr.contains(words), "{flags:?}: {}", ran.stderr);
     }
 }
+
+#[test]
+fn messages_are_sent_as_they_are_on_one_connection() {
+    let house = House::new();
+    let file = |name: &str, content: &str| {
+        let path = house.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let header = "From: Ada <ada@example.org>\nDate: Sun, 1 Mar 2026 10:00:00 +0100\n";
+    let first = file("1.eml", &format!("{header}To: bob@example.org\nBcc: eve@example.org\n\n.\nhi"));
+    let second = file("2.eml", &format!("{header}Cc: Dan <dan@example.org>\nMessage-ID: <2@x>\n\nhi\n"));
+    let server = Server::answering(&[("RCPT TO:<dan@", "550 5.1.1 no such user\r\n")]);
+    let address = server.address.clone();
+    let base = ["mail", "send", "--server", &address, "--tls", "off", "--json"];
+    let ran = house.run(&[base.as_slice(), &["--message", &first, "--message", &second]].concat());
+    assert_eq!(ran.code, 67, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(
+        ran.stderr,
+        format!("switchboard: {second}: dan@example.org: refused at rcpt: 550 5.1.1 no such user\n")
+    );
+    let messages = &ran.json()["messages"];
+    assert_eq!(messages[0]["recipients"][1]["result"], "accepted");
+    assert_eq!((&messages[1]["message_id"], &messages[1]["file"]), (&json!("<2@x>"), &json!(second)));
+    let heard = server.heard();
+    assert_eq!(heard.matches("EHLO").count(), 1, "{heard}");
+    for part in [
+        "MAIL FROM:<ada@example.org>\nRCPT TO:<bob@example.org>\nRCPT TO:<eve@example.org>\nDATA\n",
+        "\n\n..\nhi\n.\n",
+    ] {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+    assert!(!heard.contains("Bcc"), "{heard}");
+
+    let broken = file("3.eml", &format!("{header}To: bob@example.org\n\na\rb\n"));
+    let ran = house.run(&[base.as_slice(), &["--message", &first, "--message", &broken]].concat());
+    assert_eq!(ran.code, 65, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("line 5 has a bare CR"), "{}", ran.stdout);
+}
+
+#[test]
+fn what_only_some_servers_can_do_is_asked_for_and_never_dropped_in_silence() {
+    let able = "250-test\r\n250-DSN\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n";
+    let server = Server::answering(&[("EHLO", able)]);
+    let wishes = [
+        "--notify",
+        "success,delay",
+        "--return",
+        "header",
+        "--envelope-id",
+        "a b",
+        "--cc",
+        "ädä@example.org",
+    ];
+    let ran = House::new().run_with_input(&sending(&server, &wishes), b"hi\n");
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    let heard = server.heard();
+    for part in [
+        "MAIL FROM:<me@example.org> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=a+20b\n",
+        "RCPT TO:<ada@example.org> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;ada@example.org\n",
+        "RCPT TO:<ädä@example.org> NOTIFY=SUCCESS,DELAY ORCPT=utf-8;ädä@example.org\n",
+        "Cc: ädä@example.org\n",
+    ] {
+        assert!(heard.contains(part), "{part}: {heard}");
+    }
+    let rows: [(&[&str], &str); 2] = [
+        (&["--notify", "never"], "does not offer DSN"),
+        (&["--bcc", "ädä@example.org"], "does not offer SMTPUTF8"),
+    ];
+    for (wishes, words) in rows {
+        let server = Server::answering(&[]);
+        let ran = House::new().run_with_input(&sending(&server, wishes), b"hi\n");
+        assert_eq!(ran.code, 1, "{wishes:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains(words), "{}", ran.stderr);
+        assert!(!server.heard().contains("MAIL"));
+    }
+}
+
+#[test]
+fn a_message_is_signed_with_a_key_that_nobody_else_may_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    // The key of RFC 8463 appendix A.2, in PKCS#8.
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+        -----END PRIVATE KEY-----\n";
+    let house = House::new();
+    let path = house.path().join("dkim.pem");
+    std::fs::write(&path, KEY).unwrap();
+    let wishes = ["--dkim-key", path.to_str().unwrap(), "--dkim-selector", "test"];
+    for (mode, code) in [(0o644, 77), (0o600, 0)] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        let server = Server::answering(&[]);
+        let ran = house.run_with_input(&sending(&server, &wishes), b"hi\n");
+        assert_eq!(ran.code, code, "{}{}", ran.stdout, ran.stderr);
+        if code == 0 {
+            let heard = server.heard();
+            let signed =
+                "\nDKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed;\n\td=example.org;\n\ts=test;";
+            assert!(heard.contains(signed), "{heard}");
+        }
+    }
+}

@@ -35,9 +35,18 @@ pub(super) fn printed_by(command: &str) -> Result<Secret, Failure> {
 
 /// The first line of a file that only its owner may read.
 pub(super) fn in_file(path: &Path) -> Result<Secret, Failure> {
+    first_line(open_private(path, "password file")?).map_err(|why| {
+        Failure::new(Exit::Input, format!("the password file {} cannot be used", path.display()))
+            .because(why)
+            .advise("put the password into its first line")
+    })
+}
+
+/// A file that only its owner may read; `what` names it.
+pub(super) fn open_private(path: &Path, what: &str) -> Result<File, Failure> {
     use std::os::unix::fs::MetadataExt as _;
     let unusable = |exit, why: String, advice: &str| {
-        Failure::new(exit, format!("the password file {} cannot be used", path.display()))
+        Failure::new(exit, format!("the {what} {} cannot be used", path.display()))
             .because(why)
             .advise(advice.to_owned())
     };
@@ -49,11 +58,10 @@ pub(super) fn in_file(path: &Path) -> Result<Secret, Failure> {
         return Err(unusable(
             Exit::NotPermitted,
             why,
-            "chmod 600 it, and change the password if somebody did",
+            "chmod 600 it, and change what is in it if somebody did",
         ));
     }
-    first_line(file)
-        .map_err(|why| unusable(Exit::Input, why.to_owned(), "put the password into its first line"))
+    Ok(file)
 }
 
 /// What the person types, unseen.

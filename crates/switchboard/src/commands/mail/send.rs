@@ -8,12 +8,14 @@ use serde_json::{Value, json};
 use switchboard_mail::MailError;
 use switchboard_mail::address::Mailbox;
 use switchboard_mail::auth::{InClear, Login, Mechanism};
-use switchboard_mail::deliver::{Mail, Server, deliver};
+use switchboard_mail::deliver::Server;
 use switchboard_mail::limits::TEXT_BYTES_MAX;
 use switchboard_mail::mime::{Attachment, Draft, Stamp};
-use switchboard_mail::smtp::{Cause, Envelope, Fate, Line, Options, Phase, Report, Security, Submission};
+use switchboard_mail::smtp::{Cause, Envelope, Fate, Line, Options, Phase, Report, Security};
 use switchboard_tls::{Fingerprint, Trust};
 
+use super::delivery::Delivery;
+use super::parcels::{self, Given, Name, Parcel};
 use super::secret;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -53,8 +55,8 @@ pub struct Arguments {
     #[arg(long, requires = "user", help_heading = "Login")]
     allow_clear_password: bool,
     /// Who it is from: name@example.org or "Full Name <name@example.org>"
-    #[arg(long, value_name = "ADDRESS", help_heading = "Message")]
-    from: Mailbox,
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "message", help_heading = "Message")]
+    from: Option<Mailbox>,
     /// Whom it is to; may be given several times
     #[arg(long, value_name = "ADDRESS", help_heading = "Message")]
     to: Vec<Mailbox>,
@@ -68,7 +70,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TEXT", default_value = "", help_heading = "Message")]
     subject: String,
     /// The text, from a file or (-) from standard input
-    #[arg(long, value_name = "FILE", required_unless_present_any = ["html", "attach"], help_heading = "Message")]
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["html", "attach", "message"], help_heading = "Message")]
     text: Option<PathBuf>,
     /// The same as HTML, from a file or (-) from standard input
     #[arg(long, value_name = "FILE", help_heading = "Message")]
@@ -79,6 +81,12 @@ pub struct Arguments {
     /// A file to be kept
     #[arg(long, value_name = "FILE", help_heading = "Message")]
     attach: Vec<PathBuf>,
+    /// Sends the message in this file (or - on standard input) as it is, without its Bcc; may be given several times. Sender and recipients
+    /// are those that it names, unless flags name others
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["subject", "text", "html", "inline", "attach"], help_heading = "Message")]
+    message: Vec<PathBuf>,
+    #[command(flatten)]
+    delivery: Delivery,
     /// Shows the dialogue with the server, secrets hidden
     #[arg(long)]
     transcript: bool,
@@ -95,30 +103,22 @@ enum Protection {
     Implicit,
 }
 
-/// What names a message in the result.
-struct Sent {
-    id: String,
-    bytes: u64,
-}
-
 /// Sends it.
 ///
 /// # Errors
 /// When there is nothing that could be sent.
 pub(super) fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failure> {
     let server = arguments.server()?;
-    let mut random = [0; 34];
-    getrandom::fill(&mut random).map_err(MailError::NoRandomness)?;
-    let (id, nonce) = random.split_at(16);
-    let mut stamp = Stamp { date: now(), random: [0; 16] };
-    stamp.random.copy_from_slice(id);
-    let message = arguments.draft()?.compose(&stamp)?;
-    let sent = Sent { id: message.id().to_owned(), bytes: message.bytes() };
-    let mail = Mail { submission: Submission::new(arguments.envelope()?, &message), message };
-    let mut connection_nonce = [0; 18];
-    connection_nonce.copy_from_slice(nonce);
-    let mut options = Options::new(arguments.tls.into(), connection_nonce);
-    options.login = arguments.login()?;
+    let parcels = arguments.parcels()?;
+    let login = arguments.login()?;
+    let mut options = || {
+        let mut nonce = [0; 18];
+        getrandom::fill(&mut nonce).map_err(MailError::NoRandomness)?;
+        let mut options = Options::new(arguments.tls.into(), nonce);
+        options.login.clone_from(&login);
+        arguments.delivery.shape(&mut options);
+        Ok(options)
+    };
     let mut lines = Vec::new();
     let mut show = |line: &Line| match screen.form() {
         Form::Text if arguments.transcript => {
@@ -128,8 +128,8 @@ pub(super) fn run(screen: &Screen, arguments: &Arguments) -> Result<Exit, Failur
         Form::Json if arguments.transcript => lines.push(written(line)),
         Form::Text | Form::Json => {}
     };
-    let report = deliver(&server, options, mail, &mut show)?;
-    told(screen, &sent, &report, arguments.transcript.then_some(lines))
+    let results = parcels::send(&server, &mut options, parcels, &mut show)?;
+    told(screen, &results, arguments.transcript.then_some(lines))
 }
 
 impl Arguments {
@@ -178,17 +178,29 @@ impl Arguments {
         }))
     }
 
-    fn envelope(&self) -> Result<Envelope, Failure> {
+    /// What is to be sent.
+    fn parcels(&self) -> Result<Vec<Parcel>, Failure> {
         let everybody = [&self.to, &self.cc, &self.bcc].into_iter().flatten();
-        let recipients = everybody.map(|mailbox| mailbox.address().clone()).collect();
-        Ok(Envelope::new(self.from.address().clone(), recipients)?)
+        let recipients: Vec<_> = everybody.map(|mailbox| mailbox.address().clone()).collect();
+        let date = now();
+        let time = u64::try_from(date.timestamp().as_second()).unwrap_or_default();
+        let sender = self.from.as_ref().map(|from| from.address().clone());
+        let Some(from) = self.from.as_ref().filter(|_| self.message.is_empty()) else {
+            let given = Given { sender, recipients };
+            return parcels::written(&self.message, &given, &self.delivery, time);
+        };
+        let mut stamp = Stamp { date, random: [0; 16] };
+        getrandom::fill(&mut stamp.random).map_err(MailError::NoRandomness)?;
+        let message = self.draft(from)?.compose(&stamp)?;
+        let envelope = Envelope::new(from.address().clone(), recipients)?;
+        Ok(vec![parcels::parcel(message, None, envelope, &self.delivery, time)?])
     }
 
-    fn draft(&self) -> Result<Draft, Failure> {
+    fn draft(&self, from: &Mailbox) -> Result<Draft, Failure> {
         let files =
             |paths: &[PathBuf]| paths.iter().map(|path| Attachment::at(path)).collect::<Result<_, _>>();
         Ok(Draft {
-            from: self.from.clone(),
+            from: from.clone(),
             to: self.to.clone(),
             cc: self.cc.clone(),
             subject: self.subject.clone(),
@@ -264,36 +276,36 @@ fn written(line: &Line) -> String {
     }
 }
 
-/// Says what became of it, names on standard error who did not get it, and chooses the exit code.
+/// Says what became of them, names on standard error who did not get it, and chooses the exit code.
 fn told(
     screen: &Screen,
-    message: &Sent,
-    report: &Report,
+    results: &[(Name, Report)],
     transcript: Option<Vec<String>>,
 ) -> Result<Exit, Failure> {
-    for recipient in &report.recipients {
-        if !matches!(recipient.fate, Fate::Accepted(_)) {
-            screen.notice(&format!("{}: {}", recipient.address, in_words(&recipient.fate)));
-        }
+    let everybody =
+        || results.iter().flat_map(|(name, report)| report.recipients.iter().map(move |one| (name, one)));
+    for (name, one) in everybody().filter(|(_, one)| !matches!(one.fate, Fate::Accepted(_))) {
+        screen.notice(&format!("{}{}: {}", prefix(name), one.address, in_words(&one.fate)));
     }
     screen.answer(
-        || view(message, report, transcript),
+        || view(results, transcript),
         || {
-            let lines = report.recipients.iter().map(|one| match &one.fate {
-                Fate::Accepted(said) => format!("{:<9} {}  {said}", "accepted", one.address),
+            let lines = everybody().map(|(name, one)| match &one.fate {
+                Fate::Accepted(said) => format!("{}{:<9} {}  {said}", prefix(name), "accepted", one.address),
                 other @ (Fate::Refused { .. } | Fate::NotSent { .. } | Fate::InDoubt { .. }) => {
-                    format!("{:<9} {}", other.name().replace('_', " "), one.address)
+                    format!("{}{:<9} {}", prefix(name), other.name().replace('_', " "), one.address)
                 }
             });
             lines.collect::<Vec<_>>().join("\n")
         },
     )?;
-    Ok(report
-        .recipients
-        .iter()
-        .map(|one| exit_of(&one.fate))
-        .max_by_key(|exit| gravity(*exit))
-        .unwrap_or(Exit::Done))
+    let exits = everybody().map(|(_, one)| exit_of(&one.fate));
+    Ok(exits.max_by_key(|exit| gravity(*exit)).unwrap_or(Exit::Done))
+}
+
+/// Which of several files a line is about.
+fn prefix(name: &Name) -> String {
+    name.file.as_ref().map_or_else(String::new, |file| format!("{}: ", harmless(&file.to_string_lossy())))
 }
 
 fn in_words(fate: &Fate) -> String {
@@ -311,7 +323,22 @@ fn in_words(fate: &Fate) -> String {
     }
 }
 
-fn view(message: &Sent, report: &Report, transcript: Option<Vec<String>>) -> Value {
+/// One message is the document; those that came written are a list in it.
+fn view(results: &[(Name, Report)], transcript: Option<Vec<String>>) -> Value {
+    let mut view = match results {
+        [(name, report)] if name.file.is_none() => view_of(name, report),
+        several => {
+            let several = several.iter().map(|(name, report)| view_of(name, report));
+            json!({ "messages": several.collect::<Vec<_>>() })
+        }
+    };
+    if let Some(lines) = transcript {
+        view["transcript"] = lines.into();
+    }
+    view
+}
+
+fn view_of(name: &Name, report: &Report) -> Value {
     let recipients = report.recipients.iter().map(|one| {
         let mut view = json!({
             "address": one.address.to_string(),
@@ -329,13 +356,10 @@ fn view(message: &Sent, report: &Report, transcript: Option<Vec<String>>) -> Val
         }
         view
     });
-    let mut view = json!({
-        "message_id": message.id,
-        "bytes": message.bytes,
-        "recipients": recipients.collect::<Vec<_>>(),
-    });
-    if let Some(lines) = transcript {
-        view["transcript"] = lines.into();
+    let recipients: Vec<_> = recipients.collect();
+    let mut view = json!({ "message_id": name.id, "bytes": name.bytes, "recipients": recipients });
+    if let Some(file) = &name.file {
+        view["file"] = file.to_string_lossy().into();
     }
     view
 }
