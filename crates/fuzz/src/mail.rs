@@ -1,14 +1,17 @@
-//! What a mail server says, and what a person writes into a message: replies, the dialogue, addresses, header fields.
+//! What a mail server says, and what a person or a program writes into a message: replies, the dialogue, addresses, header fields, messages
+//! that come written, their signatures.
 //!
 //! Held: a stream of replies means the same however it is cut; whatever a server says, a message is called accepted only after its end
 //! was sent, in doubt only then too, and a client says only its own commands; an address that parses is shown as a text that parses to the
-//! same; no subject, name or text makes a header field or a line that was not there before.
+//! same; no subject, name or text makes a header field or a line that was not there before; a message that comes written leaves without
+//! blind copies and bare line ends, or not at all, and is as long as was announced, signed or not.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use switchboard_mail::address::{Address, Mailbox};
+use switchboard_mail::address::{Address, Mailbox, list};
 use switchboard_mail::auth::{Login, Secret};
-use switchboard_mail::mime::{Content, Draft, More, Stamp};
+use switchboard_mail::dkim::Signer;
+use switchboard_mail::mime::{Content, Draft, More, Stamp, Written, read_written_bytes};
 use switchboard_mail::reply::{Reply, ReplyError, ReplyReader};
 use switchboard_mail::smtp::dsn::Notices;
 use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Output, Security, Smtp, Submission};
@@ -24,8 +27,10 @@ pub(crate) fn run(bytes: &[u8]) {
         2 => {
             if let Ok(text) = std::str::from_utf8(rest) {
                 address(text);
+                list(text);
             }
         }
+        _ if what & 4 != 0 => written(what, rest),
         _ => {
             if let Ok(text) = std::str::from_utf8(rest) {
                 message(text);
@@ -169,12 +174,44 @@ fn only_own_commands(sent: &[u8]) -> Vec<bool> {
 fn address(text: &str) {
     if let Ok(address) = text.parse::<Address>() {
         let shown = address.to_string();
-        assert!(shown.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{shown:?}");
+        assert!(!shown.contains(char::is_control) && shown.is_ascii() == address.is_ascii(), "{shown:?}");
         assert_eq!(shown.parse::<Address>().ok(), Some(address));
     }
     if let Ok(mailbox) = text.parse::<Mailbox>() {
         assert!(!mailbox.name().is_some_and(|name| name.contains(char::is_control)));
     }
+}
+
+fn list(text: &str) {
+    for address in list::addresses(text).unwrap_or_default() {
+        assert_eq!(address.to_string().parse::<Address>().ok(), Some(address));
+    }
+}
+
+/// The input is the message.
+fn written(what: u8, bytes: &[u8]) {
+    const KEY: &[u8] = b"-----BEGIN PRIVATE KEY-----\n\
+        MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+        -----END PRIVATE KEY-----\n";
+    let Ok(Written { mut message, recipients, .. }) = read_written_bytes(bytes.to_vec()) else { return };
+    for address in recipients {
+        assert_eq!(address.to_string().parse::<Address>().ok(), Some(address));
+    }
+    if what & 8 != 0 {
+        let signer = Signer::new("example.org", "test", KEY).expect("the key of RFC 8463");
+        message.sign(&signer, 1).expect("there is no file in it");
+    }
+    let mut sent = Vec::new();
+    while message.read(&mut sent).expect("what was signed is what is sent") == More::Follows {}
+    assert_eq!(sent.len() as u64, message.bytes());
+    let text = String::from_utf8_lossy(&sent);
+    assert!(text.ends_with("\r\n") && !text.replace("\r\n", "").contains(['\r', '\n', '\0']));
+    let header = text.split("\r\n\r\n").next().unwrap_or_default().to_ascii_lowercase();
+    assert!(
+        !header.lines().any(|line| line.starts_with("bcc") || line.starts_with("resent-bcc")),
+        "{header}"
+    );
+    assert_eq!(message.content() == Content::SevenBit, text.is_ascii());
 }
 
 fn message(text: &str) {

@@ -31,7 +31,7 @@ pub use file::Attachment;
 use file::FileReader;
 use header::Fields;
 use written::BodyReader;
-pub use written::{Written, read_written};
+pub use written::{Written, read_written, read_written_bytes};
 
 /// What a message is made of.
 #[derive(Debug, Clone)]

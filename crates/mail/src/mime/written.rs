@@ -60,7 +60,7 @@ pub fn read_written(path: &Path) -> Result<Written, MailError> {
         if bytes.len() > TEXT_BYTES_MAX {
             return Err(refused(path, "it has more than 32 MiB; save it to a file and send that"));
         }
-        return read(path, bytes.as_slice(), |_, _, body| Piece::Bytes(body));
+        return read_written_bytes(bytes);
     }
     let facts = std::fs::metadata(path).map_err(failed("open"))?;
     if !facts.is_file() {
@@ -71,6 +71,14 @@ pub fn read_written(path: &Path) -> Result<Written, MailError> {
     read(path, BufReader::with_capacity(FILE_CHUNK_BYTES, file), |begins, bytes, _| {
         Piece::Body(Body { path: path.into(), begins, file_bytes, bytes })
     })
+}
+
+/// Reads the message that these bytes are; they came from standard input.
+///
+/// # Errors
+/// When it cannot be sent as it is.
+pub fn read_written_bytes(bytes: Vec<u8>) -> Result<Written, MailError> {
+    read(Path::new("-"), bytes.as_slice(), |_, _, body| Piece::Bytes(body))
 }
 
 fn refused(path: &Path, why: impl Into<String>) -> MailError {
