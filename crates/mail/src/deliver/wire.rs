@@ -40,9 +40,14 @@ impl Wire {
     pub(super) fn queue(&mut self, bytes: Vec<u8>) {
         if self.outgoing.is_empty() {
             self.outgoing = bytes;
-        } else {
-            self.outgoing.extend_from_slice(&bytes);
+            return;
         }
+        // A slow network never takes all, and what it took must not be kept until it does.
+        if self.taken > self.outgoing.len() / 2 {
+            self.outgoing.drain(..self.taken);
+            self.taken = 0;
+        }
+        self.outgoing.extend_from_slice(&bytes);
     }
 
     /// How many bytes the network has not taken. Encrypted ones count until their record is out: one that is not whole cannot be read.
