@@ -94,6 +94,7 @@ def main():
             # Under implicit TLS aiosmtpd does not know that the connection is encrypted.
             auth_require_tls=mode == "starttls",
             data_size_limit=64 << 20,
+            enable_SMTPUTF8=True,
         )
 
     loop = asyncio.new_event_loop()

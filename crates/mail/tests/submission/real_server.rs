@@ -102,6 +102,25 @@ fn a_refused_recipient_is_told_from_the_others_and_clear_passwords_are_not_sent(
     assert!(server.submit(&plain(), Security::Off, Some(allowed)).all_accepted());
 }
 
+#[test]
+fn letters_beyond_ascii_reach_a_server_that_takes_them() {
+    if xtask::needs::skipped("python3-aiosmtpd") {
+        return;
+    }
+    let mut server = Aiosmtpd::start(Security::Off);
+    let mut draft = plain();
+    draft.to = vec!["Ädä <ädä@bücher.example>".parse().unwrap()];
+    draft.cc = vec!["bob@bücher.example".parse().unwrap()];
+    let report = server.submit(&draft, Security::Off, None);
+    assert!(report.all_accepted(), "{report:?}");
+    let told = server.next_message();
+    let expected = ["ädä@bücher.example", "bob@xn--bcher-kva.example", "secret@example.org"];
+    assert_eq!(told["to"], serde_json::json!(expected));
+    assert_eq!(told["defects"], serde_json::json!([]));
+    let fields = told["fields"].as_array().unwrap();
+    assert!(fields.contains(&serde_json::json!(["To", "Ädä <ädä@bücher.example>"])), "{fields:?}");
+}
+
 fn plain() -> Draft {
     Draft {
         from: "me@example.org".parse().unwrap(),

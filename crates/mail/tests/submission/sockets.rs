@@ -108,6 +108,46 @@ fn a_no_in_the_middle_of_a_large_message_ends_it_there() {
 }
 
 #[test]
+fn what_cannot_be_finished_in_chunks_is_taken_back_and_the_next_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.bin");
+    // What the server does at a chunk, whether the file ends early, and what becomes of the first message.
+    let rows: [(&str, bool, &str, &str); 3] = [
+        ("250 2.0.0 have it\r\n", false, "accepted", "final"),
+        ("552 5.3.4 too big\r\n", false, "refused", "body"),
+        ("250 2.0.0 have it\r\n", true, "not_sent", "body"),
+    ];
+    for (chunk, is_cut, result, phase) in rows {
+        std::fs::write(&path, vec![7; 3 << 20]).unwrap();
+        let mut row = Row::usual(Connection::TwoChunking);
+        row.at = vec!["chunk".to_owned()];
+        row.actions = vec![Action::Send(chunk.as_bytes().to_vec())];
+        let running = serve(&row, &Identity::laboratory().unwrap());
+        let large = Attachment::at(&path).unwrap();
+        let mut mails = vec![message(&[]), message(&[large])];
+        if is_cut {
+            std::fs::File::options().write(true).open(&path).unwrap().set_len(2 << 20).unwrap();
+        }
+        let server = Server { host: "127.0.0.1".to_owned(), port: running.port, trust: Trust::SystemRoots };
+        let mut reports = Vec::new();
+        let mut on = |event: Event<'_>| {
+            if let Event::Report(report) = event {
+                reports.push(report);
+            }
+        };
+        let options = options(Connection::TwoChunking);
+        let ending = deliver_all(&server, options, &mut || mails.pop(), &mut on).unwrap();
+        let accepted = running.thread.join().unwrap();
+        assert_eq!(ending.trouble, None, "{result}");
+        assert_reports_honest(&reports, &accepted, result);
+        for recipient in &reports[0].recipients {
+            assert_eq!((recipient.fate.name(), recipient.fate.phase().name()), (result, phase));
+        }
+        assert!(reports[1].all_accepted(), "{reports:?}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_said_so() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let report = submit(Connection::Plain, port, Trust::SystemRoots, &|| message(&[])).remove(0);
