@@ -266,3 +266,51 @@ fn a_message_is_signed_with_a_key_that_nobody_else_may_read() {
         }
     }
 }
+
+#[test]
+fn what_was_not_begun_goes_over_another_connection_unless_that_is_in_vain() {
+    let house = House::new();
+    let files = ["a", "b", "c"].map(|name| {
+        let path = house.path().join(format!("{name}.eml"));
+        let date = "Sun, 1 Mar 2026 10:00:00 +0100";
+        let text = format!("From: {name}@example.org\nDate: {date}\nTo: bob@example.org\n\nhi\n");
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let [a, b, c] = &files;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let send = [
+        "mail",
+        "send",
+        "--server",
+        &address,
+        "--tls",
+        "off",
+        "--message",
+        a,
+        "--message",
+        b,
+        "--message",
+        c,
+    ];
+    let two_connections = std::thread::spawn(move || {
+        let closing = [&[("MAIL FROM:<b@", "421 4.3.2 shutting down\r\n")], USUAL].concat();
+        [converse(&listener, &closing), converse(&listener, USUAL)]
+    });
+    let ran = house.run(&send);
+    assert_eq!(ran.code, 69, "{}{}", ran.stdout, ran.stderr);
+    let expected = [
+        format!("{a}: accepted  bob@example.org  250 2.0.0 queued as 7"),
+        format!("{b}: refused   bob@example.org"),
+        format!("{c}: accepted  bob@example.org  250 2.0.0 queued as 7"),
+    ];
+    assert_eq!(ran.stdout.lines().collect::<Vec<_>>(), expected);
+    let heard = two_connections.join().unwrap();
+    assert!(!heard[0].contains("<c@") && !heard[1].contains("<a@"), "{heard:?}");
+
+    // Nobody listens any more.
+    let ran = house.run(&send);
+    assert_eq!(ran.code, 69, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stderr.matches("cannot connect").count(), 3, "{}", ran.stderr);
+}
