@@ -75,12 +75,27 @@ impl Smtp {
         transaction.settle(&Fate::Accepted(reply.said()));
     }
 
-    /// The server closes. What it has not answered yet it may still have read, so its answers are awaited where something whole left.
+    /// The server says that it closes. Some go on all the same, so what left whole and was not answered is waited for.
     fn on_shutdown(&mut self, now_ms: u64, awaited: Awaited, reply: &Reply) {
         let (phase, said) = (awaited.what.phase(), reply.said());
         self.shut = true;
         self.trouble = Some((phase, Cause::Said(said.clone())));
-        self.settle(awaited.message, &Fate::Refused { phase, said: said.clone() });
+        let refused = Fate::Refused { phase, said: said.clone() };
+        let whole = self.transaction(awaited.message).filter(|transaction| transaction.end.is_some());
+        match (awaited.what, whole) {
+            (Command::Recipient(index), Some(transaction)) => transaction.settle_one(index, refused),
+            (Command::Reset, Some(_)) => {}
+            (
+                Command::Reset
+                | Command::Mail
+                | Command::Recipient(_)
+                | Command::Data
+                | Command::Chunk
+                | Command::End
+                | Command::Quit,
+                _,
+            ) => self.settle(awaited.message, &refused),
+        }
         if self.is_any_doubtful() {
             self.be_patient(now_ms);
         } else {

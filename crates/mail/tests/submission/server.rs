@@ -8,7 +8,7 @@ pub(crate) struct Scripted {
     read: Vec<u8>,
     reading: Reading,
     secured: bool,
-    /// Whether it said that it closes, and listens no more.
+    /// Whether it listens no more. One that says that it closes may go on.
     closed: bool,
     /// How many recipients were named for the message.
     named: usize,
@@ -188,9 +188,7 @@ impl Scripted {
         let actions: Vec<_> = actions
             .map(|action| if *action == Action::Usual { Action::Send(usual.clone()) } else { action.clone() })
             .collect();
-        self.closed |= actions
-            .iter()
-            .any(|action| says(action, b"421") || matches!(action, Action::Close | Action::Silent));
+        self.closed |= actions.iter().any(|action| matches!(action, Action::Close | Action::Silent));
         actions
     }
 
