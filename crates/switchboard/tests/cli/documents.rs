@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal};
 
@@ -37,12 +37,14 @@ fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
     let site = house.path().join("site");
     std::fs::create_dir(&site).unwrap();
     std::fs::write(site.join("index.html"), "<!doctype html>\n<title>A page</title>\n").unwrap();
-    let port = free_port();
-    let (mut server, mut web) = (None, Vec::new());
+    let ports = PORTS.map(|(port, protocol)| (port, free_port(protocol)));
+    let (mut server, mut listening) = (None, Vec::new());
     for command in &commands {
-        let command = &command.replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
-        if command.starts_with("switchboard web ") {
-            web.push(WebServer::start(&house, command));
+        let command = &ports.iter().fold((*command).to_owned(), |command, (port, free)| {
+            command.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"))
+        });
+        if let Some(stream) = says_ready_on(command) {
+            listening.push(Listening::start(&house, command, stream));
         } else if command.trim_end_matches('&').trim_end() == "switchboard serve" {
             server = Some(house.serve(&[]));
         } else if NOT_FROM_WITHIN.iter().any(|ours| command.starts_with(ours)) {
@@ -53,28 +55,73 @@ fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
         }
     }
     drop(server);
-    web.into_iter().for_each(WebServer::stop);
+    listening.into_iter().for_each(Listening::stop);
     commands.len()
 }
 
-/// What listens on the port that the documents name may be anything, on the machine of a developer.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// The ports on loopback that documents name. What listens there may be anything, on the machine of a developer, so each
+/// document gets free ones instead.
+const PORTS: [(u16, Protocol); 6] = [
+    (8080, Protocol::Tcp),
+    (8620, Protocol::Udp),
+    (8621, Protocol::Udp),
+    (8622, Protocol::Udp),
+    (8862, Protocol::Udp),
+    (9620, Protocol::Tcp),
+];
+
+#[derive(Clone, Copy)]
+enum Protocol {
+    Tcp,
+    Udp,
 }
 
-/// `switchboard web` as a document shows it: it runs until the document ends.
-struct WebServer {
+fn free_port(protocol: Protocol) -> u16 {
+    let address = match protocol {
+        Protocol::Tcp => std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr(),
+        Protocol::Udp => std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr(),
+    };
+    address.unwrap().port()
+}
+
+/// Where a command that runs until it is stopped says that it listens; nothing for a command that ends by itself.
+fn says_ready_on(command: &str) -> Option<Stream> {
+    if command.starts_with("switchboard web ") {
+        Some(Stream::Error)
+    } else if command.starts_with("switchboard reflect ") && !command.contains("--make-key") {
+        Some(Stream::Output)
+    } else {
+        None
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Stream {
+    Output,
+    Error,
+}
+
+/// A command that listens, as a document shows it: it runs until the document ends.
+struct Listening {
     child: Child,
-    said: BufReader<ChildStderr>,
+    said: BufReader<Box<dyn Read>>,
     command: String,
 }
 
-impl WebServer {
-    fn start(house: &House, command: &str) -> Self {
-        let mut child = shell(house, &format!("exec {command}")).stderr(Stdio::piped()).spawn().unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
+impl Listening {
+    fn start(house: &House, command: &str, stream: Stream) -> Self {
+        let mut shell = shell(house, &format!("exec {}", command.trim_end_matches('&')));
+        let mut child = match stream {
+            Stream::Output => shell.stdout(Stdio::piped()).spawn().unwrap(),
+            Stream::Error => shell.stderr(Stdio::piped()).spawn().unwrap(),
+        };
+        let said: Box<dyn Read> = match stream {
+            Stream::Output => Box::new(child.stdout.take().unwrap()),
+            Stream::Error => Box::new(child.stderr.take().unwrap()),
+        };
+        let mut said = BufReader::new(said);
         let mut text = String::new();
-        while !text.lines().any(|line| line.contains("ready")) {
+        while !text.lines().any(|line| line.contains("ready") || line.starts_with("reflecting ")) {
             assert_ne!(said.read_line(&mut text).unwrap(), 0, "{command}: {text}");
         }
         Self { child, said, command: command.to_owned() }
