@@ -41,3 +41,14 @@ pub const ONE_WAY_SAMPLES_MAX: usize = 4_096;
 pub const SKEW_PPM_MAX: f64 = 500.0;
 /// A kernel stamp further than this from the clock's own reading belongs to a clock that was set in between.
 pub const STAMP_AGE_NS_MAX: u64 = 1_000_000_000;
+
+/// Sessions whose packets are spoiled on purpose.
+pub const FAULT_SESSIONS_MAX: usize = 4_096;
+/// Packets that are held on purpose at a time; those beyond are not.
+pub const HELD_PACKETS_MAX: usize = 4_096;
+/// Octets of packets that are held on purpose at a time; packets beyond are not.
+pub const HELD_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest delay on purpose.
+pub const FAULT_DELAY_MS_MAX: u64 = 60_000;
+/// A packet that is to be overtaken is held no longer than this.
+pub const REORDER_HOLD_MS_MAX: u64 = 2_000;

@@ -63,6 +63,8 @@ pub struct Arrived {
     pub received: Timestamp,
     /// Whether the kernel stamped it.
     pub kernel: bool,
+    /// When it says that the probe was sent.
+    pub echo: form::Echo,
     /// What the reflector wrote; absent in the text protocol.
     pub reflected: Option<Reflected>,
 }
@@ -91,6 +93,11 @@ pub enum Outcome {
     Late(Sample),
     /// A second answer to the same probe.
     Duplicate(Sample),
+    /// It does not repeat what the probe said: it, or the probe, was changed on its way.
+    Corrupt {
+        /// The probe.
+        sequence: u64,
+    },
     /// It answers no probe that is remembered.
     Unknown,
 }
@@ -153,6 +160,8 @@ struct Probe {
     stamp: Timestamp,
     kernel_stamp: Option<Timestamp>,
     state: State,
+    /// An answer to it came that cannot be believed.
+    damaged: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -245,6 +254,15 @@ impl Prober {
         if probe.state == State::Unsent {
             return Outcome::Unknown;
         }
+        if !arrived.echo.repeats(probe.stamp) {
+            return self.damaged(arrived.sequence);
+        }
+        if probe.damaged {
+            self.statistics.on_answer_beside_damaged(sequence);
+            if let Some(probe) = self.probe_mut(sequence) {
+                probe.damaged = false;
+            }
+        }
         let reordered = sequence + 1 < self.answered_up_to;
         let sample = sample(sequence, &probe, arrived, reordered);
         match probe.state {
@@ -259,6 +277,21 @@ impl Prober {
                 self.settle(sequence, sample, late, probe.state)
             }
         }
+    }
+
+    /// Takes an answer whose octets are not those that the reflector sent.
+    pub fn damaged(&mut self, sequence: u32) -> Outcome {
+        let Some(sequence) = self.whole_sequence(sequence) else { return Outcome::Unknown };
+        let Some(probe) = self.probe_mut(sequence) else { return Outcome::Unknown };
+        let unanswered = match probe.state {
+            State::Unsent => return Outcome::Unknown,
+            State::Waiting | State::NoAnswer => true,
+            State::Answered(_) => false,
+        };
+        let first = unanswered && !probe.damaged;
+        probe.damaged |= unanswered;
+        self.statistics.on_corrupt(sequence, first);
+        Outcome::Corrupt { sequence }
     }
 
     fn settle(&mut self, sequence: u64, sample: Sample, late: bool, before: State) -> Outcome {
@@ -340,8 +373,13 @@ impl Prober {
             self.drop_oldest();
         }
         let sequence = self.sequence;
-        let probe =
-            Probe { sent_at: now, stamp: Timestamp::default(), kernel_stamp: None, state: State::Unsent };
+        let probe = Probe {
+            sent_at: now,
+            stamp: Timestamp::default(),
+            kernel_stamp: None,
+            state: State::Unsent,
+            damaged: false,
+        };
         self.probes.push_back(probe);
         self.sequence += 1;
         self.slot += 1;

@@ -6,6 +6,7 @@
 //! calls [`Reflector::seal`] right before it.
 
 mod extensions;
+pub mod faulty;
 pub mod gate;
 pub mod network;
 mod table;
@@ -13,10 +14,10 @@ mod table;
 use std::hash::RandomState;
 use std::net::{IpAddr, SocketAddr};
 
+pub use faulty::{Departure, FaultCounts, Faulty};
 pub use gate::Silence;
 pub use network::Network;
 
-use crate::fault::Drops;
 use crate::limits::{SESSION_IDLE_S, SESSIONS_MAX};
 use crate::stamp::packet::TWAMP_LIGHT_BYTES;
 use crate::stamp::{ErrorEstimate, Format, Keys, Mode, Reply, Request, WireTime};
@@ -46,12 +47,6 @@ pub struct Options {
     pub format: Format,
     /// Ports that reflectors listen on: nothing is answered that comes from one of them.
     pub reflector_ports: Vec<u16>,
-    /// Requests dropped on purpose.
-    pub drop_requests: Option<Drops>,
-    /// Replies dropped on purpose.
-    pub drop_replies: Option<Drops>,
-    /// Who, beside loopback and the authenticated, may be subject to drops on purpose.
-    pub drop_for: Vec<Network>,
 }
 
 /// What a reflector answers.
@@ -75,7 +70,7 @@ pub enum Counting {
 }
 
 /// The circumstances in which a packet came.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arrival {
     /// Who sent it, as far as one can know.
     pub source: SocketAddr,
@@ -107,6 +102,16 @@ pub struct Answer {
 enum AnswerForm {
     Stamp { mode: Mode, session: u16 },
     Text,
+}
+
+impl Answer {
+    /// The mode of a STAMP packet.
+    pub(crate) fn mode(&self) -> Option<Mode> {
+        match self.form {
+            AnswerForm::Stamp { mode, .. } => Some(mode),
+            AnswerForm::Text => None,
+        }
+    }
 }
 
 /// What a stateful reflector knows of a session.
@@ -172,6 +177,12 @@ impl Reflector {
         &self.counts
     }
 
+    /// What it answers.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.options.protocol
+    }
+
     /// Turns the request in the first `length` octets of `buffer` into its reply, all but the time of sending.
     ///
     /// # Errors
@@ -200,6 +211,23 @@ impl Reflector {
         }
     }
 
+    /// The session that a packet says to be of, and whether its HMAC shows that it is.
+    #[must_use]
+    pub fn identify(&self, packet: &[u8]) -> (u16, bool) {
+        if self.options.protocol == Protocol::Text {
+            return (0, false);
+        }
+        if self.options.keys.is_empty() {
+            return (
+                Request::parse(Mode::Unauthenticated, packet).map_or(0, |request| request.session),
+                false,
+            );
+        }
+        let Some(request) = Request::parse(Mode::Authenticated, packet) else { return (0, false) };
+        let key = self.options.keys.of_session(request.session);
+        (request.session, key.is_some_and(|key| key.verify(packet)))
+    }
+
     fn decide(&mut self, arrival: &Arrival, buffer: &mut [u8], length: usize) -> Result<Answer, Silence> {
         let packet = buffer.get(..length).ok_or(Silence::TooShort)?;
         self.gate.check_addresses(arrival)?;
@@ -209,17 +237,13 @@ impl Reflector {
                     return Err(Silence::TooShort);
                 }
                 self.gate.check_rate(arrival)?;
-                self.drop_request(arrival, Mode::Unauthenticated)?;
-                self.drop_reply(arrival, Mode::Unauthenticated)?;
                 text::capitalize(&mut buffer[..length]);
                 Ok(Answer { length, dscp: None, form: AnswerForm::Text })
             }
             Protocol::Stamp => {
                 let (mode, request) = self.parse(arrival, packet)?;
                 self.gate.check_rate(arrival)?;
-                self.drop_request(arrival, mode)?;
                 let session = self.count(arrival, request.session);
-                self.drop_reply(arrival, mode)?;
                 self.reply(arrival, buffer, length, mode, &request, session)
             }
         }
@@ -296,25 +320,6 @@ impl Reflector {
         let dscp = extensions::reflect(&mut packet[mode.fixed_bytes()..], &circumstances);
         let form = AnswerForm::Stamp { mode, session: request.session };
         Ok(Answer { length, dscp, form })
-    }
-
-    fn drop_request(&mut self, arrival: &Arrival, mode: Mode) -> Result<(), Silence> {
-        let may = self.may_be_dropped(arrival, mode);
-        let drops = self.options.drop_requests.as_mut().filter(|_| may);
-        if drops.is_some_and(Drops::next_is_dropped) { Err(Silence::RequestDropped) } else { Ok(()) }
-    }
-
-    fn drop_reply(&mut self, arrival: &Arrival, mode: Mode) -> Result<(), Silence> {
-        let may = self.may_be_dropped(arrival, mode);
-        let drops = self.options.drop_replies.as_mut().filter(|_| may);
-        if drops.is_some_and(Drops::next_is_dropped) { Err(Silence::ReplyDropped) } else { Ok(()) }
-    }
-
-    fn may_be_dropped(&self, arrival: &Arrival, mode: Mode) -> bool {
-        let address = arrival.source.ip();
-        mode == Mode::Authenticated
-            || address.is_loopback()
-            || self.options.drop_for.iter().any(|network| network.contains(address))
     }
 }
 

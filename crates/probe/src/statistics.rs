@@ -22,6 +22,7 @@ pub struct Statistics {
     no_answer: u64,
     late: u64,
     duplicates: u64,
+    corrupt: u64,
     reordered: u64,
     skipped: u64,
     kernel: u64,
@@ -62,6 +63,8 @@ pub struct Counts {
     pub late: u64,
     /// Further answers to a probe that was answered already.
     pub duplicates: u64,
+    /// Answers that were changed on their way, or repeat a probe that was, or are forged; they answer nothing.
+    pub corrupt: u64,
     /// Answers that were overtaken by the answer to a later probe.
     pub reordered: u64,
     /// Places of the schedule that were skipped because the process was kept from sending.
@@ -80,6 +83,7 @@ impl Statistics {
             no_answer: 0,
             late: 0,
             duplicates: 0,
+            corrupt: 0,
             reordered: 0,
             skipped: 0,
             kernel: 0,
@@ -103,6 +107,7 @@ impl Statistics {
             no_answer: self.no_answer,
             late: self.late,
             duplicates: self.duplicates,
+            corrupt: self.corrupt,
             reordered: self.reordered,
             skipped: self.skipped,
             kernel: self.kernel,
@@ -173,6 +178,19 @@ impl Statistics {
     pub(crate) fn on_duplicate(&mut self, first: &Sample, again: &Sample) {
         self.duplicates += 1;
         self.direction.duplicate(first, again);
+    }
+
+    /// `first` when it is the only sign so far that an answer to this probe came.
+    pub(crate) fn on_corrupt(&mut self, sequence: u64, first: bool) {
+        self.corrupt += 1;
+        if first {
+            self.direction.damaged(sequence);
+        }
+    }
+
+    /// The true answer came as well: nothing is missing that the damaged one stood for.
+    pub(crate) fn on_answer_beside_damaged(&mut self, sequence: u64) {
+        self.direction.not_damaged(sequence);
     }
 
     /// An answer in time; its neighbours by sequence are given when they are answered already.

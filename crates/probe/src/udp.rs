@@ -14,7 +14,7 @@ mod socket;
 
 pub use clock::{Clock, ClockState};
 pub use heart::{Heart, Run, Sent};
-pub use interrupts::Interrupts;
+pub use interrupts::{Interrupts, Wish};
 pub use monitor::{Monitor, Round};
 pub use ping::{Event, Options, Pinger, Reception, Target, Unreachable};
-pub use reflect::{Listener, Stopper};
+pub use reflect::{Listener, Remote, Tally};

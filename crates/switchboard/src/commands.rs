@@ -65,6 +65,9 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
         Command::Reflect(arguments) => reflect::run(&screen, &arguments),
         Command::Beat(arguments) => beat::run(&screen, &arguments),
         Command::Watch(arguments) => watch::run(&screen, &arguments),
+        Command::Reflect(arguments) => {
+            client_command(cli.global, &screen, services, |on| reflect::run(on, &arguments))
+        }
         Command::Mail(action) => mail::run(&screen, action),
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {

@@ -3,7 +3,7 @@
 //! follows from that table.
 //!
 //! ```text
-//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default      ──▶ Values ──▶ Listen, Limits, Store, Log, Client, Web
+//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default      ──▶ Values ──▶ Listen, Limits, Store, Log, Client, Web, Probe
 //! ```
 //!
 //! An unknown key is an error that names the key, the place and the nearest known key. Absent: secrets; no setting holds
@@ -13,6 +13,7 @@ pub mod client;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod probe;
 pub mod store;
 pub mod web;
 
@@ -29,6 +30,7 @@ pub use error::ConfigError;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::Log;
+pub use probe::Probe;
 pub use store::Store;
 pub use value::{Origin, Setting, Table, Value, Values};
 pub use web::Web;
@@ -37,7 +39,7 @@ pub use web::Web;
 pub const FILE_NAME: &str = "switchboard.toml";
 
 /// Every setting there is, section by section.
-const SECTIONS: [&[Setting]; 7] = [
+const SECTIONS: [&[Setting]; 8] = [
     listen::SETTINGS,
     limits::SETTINGS,
     store::SETTINGS,
@@ -45,6 +47,7 @@ const SECTIONS: [&[Setting]; 7] = [
     client::SETTINGS,
     web::SETTINGS,
     web::tls::SETTINGS,
+    probe::SETTINGS,
 ];
 
 /// What applies, each section in its own type.
@@ -62,6 +65,8 @@ pub struct Config {
     pub client: Client,
     /// What `switchboard web` serves.
     pub web: Web,
+    /// How `switchboard reflect` answers.
+    pub probe: Probe,
     /// The same as values with their origins.
     pub values: Values,
 }
@@ -117,6 +122,7 @@ impl Config {
             log: Log::from_values(&values)?,
             client: Client::from_values(&values)?,
             web: Web::from_values(&values)?,
+            probe: Probe::from_values(&values)?,
             values,
         })
     }

@@ -9,7 +9,7 @@ use crate::prober::Reflected;
 use crate::stamp::tlv::{
     self, ClassOfService, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, UNRECOGNIZED,
 };
-use crate::stamp::{ErrorEstimate, Key, Mode, Reply, Request, WireTime};
+use crate::stamp::{ErrorEstimate, Format, Key, Mode, Reply, Request, WireTime};
 use crate::text;
 use crate::time::Timestamp;
 
@@ -48,11 +48,47 @@ pub struct Particulars {
     pub error: ErrorEstimate,
 }
 
+/// What a datagram from the target is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reading {
+    /// An answer.
+    Answer(Answer),
+    /// Its HMAC is wrong: it was changed on its way, or comes from somebody else.
+    Damaged {
+        /// The low half of the sequence of the probe that it seems to answer.
+        sequence: u32,
+    },
+    /// No answer, or one of another session.
+    Foreign,
+}
+
+/// The time of sending as an answer repeats it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Echo {
+    /// Of a test packet.
+    Stamp(WireTime, Format),
+    /// Of a text.
+    Text(Timestamp),
+}
+
+impl Echo {
+    /// Whether it is what was sent with this time.
+    #[must_use]
+    pub fn repeats(self, sent: Timestamp) -> bool {
+        match self {
+            Self::Stamp(wire, format) => wire == WireTime::new(sent, format),
+            Self::Text(time) => time == sent,
+        }
+    }
+}
+
 /// What an answer says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// The low half of the sequence of the probe that it answers.
     pub sequence: u32,
+    /// When it says that the probe was sent.
+    pub echo: Echo,
     /// What the reflector wrote; absent in the text protocol.
     pub reflected: Option<Reflected>,
 }
@@ -67,15 +103,14 @@ impl Form {
         }
     }
 
-    /// Reads an answer; `None` for what is none, is of another session or carries a wrong HMAC.
+    /// Reads what came.
     #[must_use]
-    pub fn read(&self, packet: &[u8]) -> Option<Answer> {
+    pub fn read(&self, packet: &[u8]) -> Reading {
         match self {
-            Self::Text => {
-                let (sequence, _sent) = text::parse(packet)?;
-                Some(Answer { sequence: low(sequence), reflected: None })
-            }
-            Self::Stamp(stamp) => stamp.read(packet),
+            Self::Text => text::parse(packet).map_or(Reading::Foreign, |(sequence, sent)| {
+                Reading::Answer(Answer { sequence: low(sequence), echo: Echo::Text(sent), reflected: None })
+            }),
+            Self::Stamp(stamp) => stamp.read(packet).unwrap_or(Reading::Foreign),
         }
     }
 }
@@ -149,13 +184,16 @@ impl Stamp {
         self.fill.iter().copied().cycle().take(length).collect()
     }
 
-    fn read(&self, packet: &[u8]) -> Option<Answer> {
+    fn read(&self, packet: &[u8]) -> Option<Reading> {
         let mode = self.mode();
         let reply = Reply::parse(mode, packet)?;
         // A reflector of RFC 8762 alone knows no sessions and answers zero.
         let ours = reply.session == self.session || (reply.session == 0 && self.key.is_none());
-        if !ours || self.key.as_ref().is_some_and(|key| !key.verify(packet)) {
+        if !ours {
             return None;
+        }
+        if self.key.as_ref().is_some_and(|key| !key.verify(packet)) {
+            return Some(Reading::Damaged { sequence: reply.request_sequence });
         }
         let reflected = Reflected {
             received: reply.received.timestamp(reply.error.format),
@@ -164,7 +202,8 @@ impl Stamp {
             ttl: reply.request_ttl,
             counters: self.counters(reply.sequence, packet.get(mode.fixed_bytes()..)?),
         };
-        Some(Answer { sequence: reply.request_sequence, reflected: Some(reflected) })
+        let echo = Echo::Stamp(reply.request_sent, reply.request_error.format);
+        Some(Reading::Answer(Answer { sequence: reply.request_sequence, echo, reflected: Some(reflected) }))
     }
 
     /// The reflector's counters, where it understood the question and the HMAC is right.

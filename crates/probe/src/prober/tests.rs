@@ -47,6 +47,7 @@ fn answer(sequence: u32, sent_ns: u64, up_ns: u64, down_ns: u64, reflector_seque
         at: at(back + 2_000),
         received: wall(back),
         kernel: true,
+        echo: form::Echo::Text(wall(sent_ns)),
         reflected: Some(Reflected {
             received: wall(reached),
             sent: wall(reached + 5_000),

@@ -34,15 +34,11 @@ pub enum Silence {
     NotUnicast,
     /// Its address or network sends faster than is answered.
     TooFast,
-    /// It was dropped on purpose.
-    RequestDropped,
-    /// Its reply was dropped on purpose.
-    ReplyDropped,
 }
 
 impl Silence {
     /// Every reason.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 7] = [
         Self::TooShort,
         Self::UnknownSession,
         Self::BadHmac,
@@ -50,8 +46,6 @@ impl Silence {
         Self::IsReply,
         Self::NotUnicast,
         Self::TooFast,
-        Self::RequestDropped,
-        Self::ReplyDropped,
     ];
 
     /// Its place among the counters.
@@ -70,8 +64,6 @@ impl Silence {
             Self::IsReply => "is_reply",
             Self::NotUnicast => "not_unicast",
             Self::TooFast => "too_fast",
-            Self::RequestDropped => "request_dropped",
-            Self::ReplyDropped => "reply_dropped",
         }
     }
 
@@ -86,8 +78,6 @@ impl Silence {
             Self::IsReply => "that are replies",
             Self::NotUnicast => "to or from many hosts or none",
             Self::TooFast => "too fast",
-            Self::RequestDropped => "dropped on purpose",
-            Self::ReplyDropped => "whose reply was dropped on purpose",
         }
     }
 }

@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use proptest::prelude::*;
 
 use super::*;
-use crate::fault::Share;
 use crate::stamp::tlv::{self, ClassOfService, DirectMeasurement, Kind};
 use crate::stamp::{Key, packet};
 
@@ -238,19 +237,6 @@ fn an_honest_sender_is_answered_and_counted_amid_a_flood_of_forged_addresses() {
         }
     }
     assert_eq!(answered, (0..60).collect::<Vec<u32>>());
-}
-
-#[test]
-fn drops_on_purpose_hit_only_those_who_may_be_hit_and_are_counted() {
-    let drops = || Some(Drops::new(Share::REPORT, 1));
-    let mut reflector = reflector(Options { drop_requests: drops(), ..Options::default() });
-    let mut answered = |source: &str| {
-        (0..110).filter(|n| reflected(&mut reflector, &arrival(source), &plain(*n)).is_ok()).count()
-    };
-    assert_eq!(answered("127.0.0.1:4000"), 70);
-    assert_eq!(answered("192.0.2.1:4000"), 110);
-    assert_eq!(reflector.counts().silent(Silence::RequestDropped), 40);
-    assert_eq!(reflector.counts().received(), 220);
 }
 
 #[test]

@@ -90,6 +90,16 @@ const AUTHENTICATED: Layout = Layout {
     request_ttl: 80,
 };
 
+/// Where a request has its timestamp.
+pub(crate) const fn sent_offset(mode: Mode) -> usize {
+    mode.layout().timestamp
+}
+
+/// Where a reply has the timestamp of its request.
+pub(crate) const fn request_sent_offset(mode: Mode) -> usize {
+    mode.layout().request_timestamp
+}
+
 /// The fixed part of a Session-Sender's packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {

@@ -9,7 +9,7 @@ use crate::prober::Sample;
 pub struct LossByDirection {
     /// Probes that did not reach the reflector.
     pub up: u64,
-    /// Replies that did not come back.
+    /// Replies that did not come back; those that came damaged did.
     pub down: u64,
     /// Probes without an answer behind the newest answer: nobody knows on which way.
     pub unknown: u64,
@@ -32,6 +32,9 @@ pub(super) struct Direction {
     replied: u64,
     probed: u64,
     sent: u64,
+    /// Replies that came damaged: to probes up to the newest that was answered, and behind it.
+    damaged: u64,
+    damaged_behind: u64,
 }
 
 impl Direction {
@@ -42,6 +45,17 @@ impl Direction {
     pub(super) fn arrived(&mut self, sample: &Sample) {
         self.replies += 1;
         self.note(sample);
+    }
+
+    /// A reply came, but what it says is not to be believed.
+    pub(super) fn damaged(&mut self, sequence: u64) {
+        let counter = if sequence < self.probed { &mut self.damaged } else { &mut self.damaged_behind };
+        *counter += 1;
+    }
+
+    pub(super) fn not_damaged(&mut self, sequence: u64) {
+        let counter = if sequence < self.probed { &mut self.damaged } else { &mut self.damaged_behind };
+        *counter = counter.saturating_sub(1);
     }
 
     /// The same probe again: with another number the reflector got it twice, with the same number the reply came twice.
@@ -61,12 +75,15 @@ impl Direction {
         let low = sample.sequence & u64::from(u32::MAX);
         self.counts |= reflected.counters.is_some() || u64::from(reflected.sequence) != low;
         let replied = u64::from(reflected.sequence) + 1;
-        if replied > self.replied {
-            self.replied = replied;
-            self.probed = sample.sequence + 1;
-        } else if self.probed < sample.sequence + 1 && replied + OVERTAKEN_MAX < self.replied {
+        let newer = sample.sequence + 1 > self.probed;
+        if newer && replied + OVERTAKEN_MAX < self.replied {
             // The reflector was started again, and counts anew.
             self.counts = false;
+        }
+        self.replied = self.replied.max(replied);
+        if newer {
+            self.probed = sample.sequence + 1;
+            self.damaged += std::mem::take(&mut self.damaged_behind);
         }
     }
 
@@ -74,12 +91,12 @@ impl Direction {
         if !self.counts {
             return None;
         }
-        let down = self.replied.checked_sub(self.replies)?;
+        let down = self.replied.checked_sub(self.replies)?.saturating_sub(self.damaged);
         let up = (self.probed + self.duplicated_up).checked_sub(self.replied)?;
         Some(LossByDirection {
             up,
             down,
-            unknown: self.sent.saturating_sub(self.probed),
+            unknown: self.sent.saturating_sub(self.probed).saturating_sub(self.damaged_behind),
             duplicated_up: self.duplicated_up,
             duplicated_down: self.duplicated_down,
         })

@@ -9,9 +9,20 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use crate::error::ProbeError;
 
+const REPORT: i32 = Signal::SIGUSR1 as i32;
+
 /// The signals that end a program, taken over from the system's default.
 #[derive(Debug)]
 pub struct Interrupts(SignalFd);
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wish {
+    /// SIGINT, SIGTERM, SIGHUP: to end.
+    End,
+    /// SIGUSR1: to tell how far things are.
+    Report,
+}
 
 impl Interrupts {
     /// Takes the signals over in this thread and in those that it starts from now on.
@@ -19,10 +30,19 @@ impl Interrupts {
     /// # Errors
     /// When the system refuses.
     pub fn take_over() -> Result<Self, ProbeError> {
-        let mut signals = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
-            signals.add(signal);
-        }
+        Self::of(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+    }
+
+    /// The same with SIGUSR1, which asks for a report.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn take_over_with_reports() -> Result<Self, ProbeError> {
+        Self::of(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGUSR1])
+    }
+
+    fn of(signals: &[Signal]) -> Result<Self, ProbeError> {
+        let signals: SigSet = signals.iter().copied().collect();
         let failed = |error: nix::Error| ProbeError::System {
             action: "take over the signals that end a program",
             source: error.into(),
@@ -36,11 +56,15 @@ impl Interrupts {
     ///
     /// # Errors
     /// When the system refuses to wait.
-    pub fn wait(&self) -> Result<(), ProbeError> {
+    pub fn wait(&self) -> Result<Wish, ProbeError> {
         loop {
             let mut waited = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
             match poll(&mut waited, PollTimeout::NONE) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    let came = self.0.read_signal().ok().flatten();
+                    let report = came.is_some_and(|signal| i32::try_from(signal.ssi_signo) == Ok(REPORT));
+                    return Ok(if report { Wish::Report } else { Wish::End });
+                }
                 Err(nix::Error::EINTR) => {}
                 Err(error) => {
                     return Err(ProbeError::System {

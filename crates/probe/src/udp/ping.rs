@@ -15,7 +15,7 @@ use super::clock::Clock;
 use super::socket::{self, Complaint, ORIGIN_STAMP, Sending, around, control_space};
 use crate::error::ProbeError;
 use crate::limits::{PACKET_BYTES_MAX, PROBES_REMEMBERED_MAX, STAMP_AGE_NS_MAX};
-use crate::prober::form::{Form, Particulars};
+use crate::prober::form::{Form, Particulars, Reading};
 use crate::prober::{Arrived, Outcome, Plan, Prober, Sample, Step};
 use crate::stamp::{ErrorEstimate, Format};
 use crate::statistics::Statistics;
@@ -65,6 +65,11 @@ pub enum Event {
     Late(Reception),
     /// A probe was answered again.
     Duplicate(Reception),
+    /// An answer came that cannot be believed: it was changed on its way, or comes from somebody else.
+    Corrupt {
+        /// The number of the probe.
+        sequence: u64,
+    },
     /// A probe got no answer in time.
     NoAnswer {
         /// Its number.
@@ -298,8 +303,15 @@ impl Lane {
                 }
             };
             let (at, wall) = (clock.now(), clock.wall());
-            let Some(answer) = buffer.get(..length).and_then(|packet| self.form.read(packet)) else {
-                continue;
+            let answer = match self.form.read(buffer.get(..length).unwrap_or_default()) {
+                Reading::Answer(answer) => answer,
+                Reading::Damaged { sequence } => {
+                    if let Outcome::Corrupt { sequence } = self.prober.damaged(sequence) {
+                        tell(&Event::Corrupt { sequence }, self.prober.statistics())?;
+                    }
+                    continue;
+                }
+                Reading::Foreign => continue,
             };
             let stamp = around.stamp.filter(|stamp| near(*stamp, wall));
             let arrived = Arrived {
@@ -307,6 +319,7 @@ impl Lane {
                 at,
                 received: stamp.unwrap_or(wall),
                 kernel: stamp.is_some(),
+                echo: answer.echo,
                 reflected: answer.reflected,
             };
             let reception = |sample| Reception { sample, length, ttl: around.ttl };
@@ -314,6 +327,7 @@ impl Lane {
                 Outcome::Answered(sample) => Event::Answered(reception(sample)),
                 Outcome::Late(sample) => Event::Late(reception(sample)),
                 Outcome::Duplicate(sample) => Event::Duplicate(reception(sample)),
+                Outcome::Corrupt { sequence } => Event::Corrupt { sequence },
                 Outcome::Unknown => continue,
             };
             tell(&event, self.prober.statistics())?;
@@ -352,7 +366,10 @@ impl Lane {
     fn complain_about(&mut self, packet: &[u8], complaint: &Complaint) {
         let sequence = match &self.form {
             Form::Stamp(_) => packet.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)),
-            Form::Text => self.form.read(packet).map(|answer| answer.sequence),
+            Form::Text => match self.form.read(packet) {
+                Reading::Answer(answer) => Some(answer.sequence),
+                Reading::Damaged { .. } | Reading::Foreign => None,
+            },
         };
         let sequence = sequence.and_then(|low| self.prober.whole_sequence(low));
         let errno = i32::try_from(complaint.errno).map_or(nix::Error::UnknownErrno, nix::Error::from_raw);

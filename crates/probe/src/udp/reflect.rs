@@ -1,12 +1,16 @@
 //! The reflector's driver: one thread for each address it listens on, up to a batch of datagrams for each system call.
 //!
-//! The order is receive, decide all, read the clock, seal all, send: so the times T3 are as late as they can be.
+//! The order is receive, decide all, read the clock, seal all, send: so the times T3 are as late as they can be. A reflector
+//! that spoils packets on purpose takes a longer way, one packet at a time ([`spoiled`]).
+
+mod spoiled;
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use nix::sys::socket::{
@@ -16,10 +20,11 @@ use nix::sys::socket::{
 use super::clock::Clock;
 use super::socket::{self, Around, control_space};
 use crate::error::ProbeError;
+use crate::fault::Faults;
 use crate::limits::{BATCH_PACKETS_MAX, PACKET_BYTES_MAX};
-use crate::reflector::{Answer, Arrival, Counts, Options, Reflector};
+use crate::reflector::{Answer, Arrival, Counts, FaultCounts, Faulty, Network, Options, Reflector};
 use crate::stamp::Format;
-use crate::time::Moment;
+use crate::time::{Moment, Timestamp};
 
 /// How often the kernel is asked how good its clock is, and an idle listener looks whether it is to stop.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -29,25 +34,54 @@ const LOOK_AROUND: Duration = Duration::from_secs(1);
 pub struct Listener {
     socket: UdpSocket,
     address: SocketAddr,
-    reflector: Reflector,
+    machine: Machine,
     format: Format,
     stopping: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    tallies: SyncSender<Tally>,
+    told: Option<Receiver<Tally>>,
 }
 
-/// Ends a listener from another thread.
 #[derive(Debug)]
-pub struct Stopper {
+enum Machine {
+    Plain(Box<Reflector>),
+    Spoiling(Box<Faulty>),
+}
+
+/// What became of the packets.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Of those that reached the reflector.
+    pub counts: Counts,
+    /// What was done to packets on purpose, where anything was to be.
+    pub faults: Option<FaultCounts>,
+}
+
+/// Asks a listener, and ends it, from another thread.
+#[derive(Debug)]
+pub struct Remote {
     socket: UdpSocket,
     wake: SocketAddr,
     stopping: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    told: Option<Receiver<Tally>>,
 }
 
-impl Stopper {
+impl Remote {
     /// The listener returns from [`Listener::run`] soon.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
         // An empty datagram wakes who waits; should it be lost, the listener looks around soon.
         let _woken = self.socket.send_to(&[], self.wake);
+    }
+
+    /// What became of the packets so far. Waits until the listener looks around; `None` when it has ended, or when there is
+    /// an earlier remote.
+    #[must_use]
+    pub fn tally(&self) -> Option<Tally> {
+        let told = self.told.as_ref()?;
+        self.asked.store(true, Ordering::Release);
+        told.recv().ok()
     }
 }
 
@@ -63,7 +97,30 @@ impl Listener {
         socket.set_read_timeout(Some(LOOK_AROUND)).map_err(failed("limit waiting"))?;
         let format = options.format;
         let reflector = Reflector::new(options, &std::hash::RandomState::new());
-        Ok(Self { socket, address, reflector, format, stopping: Arc::default() })
+        let (tallies, told) = sync_channel(1);
+        Ok(Self {
+            socket,
+            address,
+            machine: Machine::Plain(Box::new(reflector)),
+            format,
+            stopping: Arc::default(),
+            asked: Arc::default(),
+            tallies,
+            told: Some(told),
+        })
+    }
+
+    /// Spoils packets on purpose: those from loopback, with a right HMAC, or from the networks that are `allowed`.
+    #[must_use]
+    pub fn spoiling(self, faults: Faults, allowed: Vec<Network>) -> Self {
+        let machine = match self.machine {
+            Machine::Plain(reflector) => {
+                let hashing = std::hash::RandomState::new();
+                Machine::Spoiling(Box::new(Faulty::new(*reflector, faults, allowed, &hashing)))
+            }
+            spoiling @ Machine::Spoiling(_) => spoiling,
+        };
+        Self { machine, ..self }
     }
 
     /// Where it listens.
@@ -72,11 +129,11 @@ impl Listener {
         self.address
     }
 
-    /// What ends it.
+    /// What asks and ends it. Only the first remote can ask.
     ///
     /// # Errors
     /// When the system has no descriptor left.
-    pub fn stopper(&self) -> Result<Stopper, ProbeError> {
+    pub fn remote(&mut self) -> Result<Remote, ProbeError> {
         let address = self.address;
         let socket = self.socket.try_clone().map_err(|source| ProbeError::Socket {
             action: "duplicate a socket",
@@ -87,45 +144,83 @@ impl Listener {
         if wake.ip().is_unspecified() {
             wake.set_ip(if wake.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
         }
-        Ok(Stopper { socket, wake, stopping: Arc::clone(&self.stopping) })
+        let (stopping, asked) = (Arc::clone(&self.stopping), Arc::clone(&self.asked));
+        Ok(Remote { socket, wake, stopping, asked, told: self.told.take() })
     }
 
     /// Answers until it is stopped, and tells what became of the packets.
     ///
     /// # Errors
     /// When the socket fails for good.
-    pub fn run(mut self) -> Result<Counts, ProbeError> {
+    pub fn run(self) -> Result<Tally, ProbeError> {
+        let line = Line {
+            socket: self.socket,
+            address: self.address,
+            format: self.format,
+            stopping: self.stopping,
+            asked: self.asked,
+            tallies: self.tallies,
+        };
+        match self.machine {
+            Machine::Plain(reflector) => line.reflect(*reflector),
+            Machine::Spoiling(faulty) => line.spoil(*faulty),
+        }
+    }
+}
+
+/// A listener that runs, without its machine.
+struct Line {
+    socket: UdpSocket,
+    address: SocketAddr,
+    format: Format,
+    stopping: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    tallies: SyncSender<Tally>,
+}
+
+impl Line {
+    fn reflect(&self, mut reflector: Reflector) -> Result<Tally, ProbeError> {
         let clock = Clock::new();
         let mut batch = Batch::new();
         let mut asked_at: Option<Moment> = None;
         while !self.stopping.load(Ordering::Acquire) {
+            self.tell(|| Tally { counts: reflector.counts().clone(), faults: None });
             let now = clock.now();
             if asked_at.is_none_or(|at| now >= at.plus(LOOK_AROUND)) {
-                self.reflector.set_error(clock.state().estimate(self.format));
+                reflector.set_error(clock.state().estimate(self.format));
                 asked_at = Some(now);
             }
-            match batch.receive(&self.socket) {
-                Ok(()) => {}
-                Err(nix::Error::EAGAIN | nix::Error::EINTR) => continue,
-                // What an earlier answer met on its way; the listener has nothing to do with it.
-                Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => {
-                    continue;
-                }
-                Err(error) => {
-                    return Err(ProbeError::Socket {
-                        action: "receive",
-                        address: self.address,
-                        source: error.into(),
-                    });
-                }
+            if !self.received(batch.receive(&self.socket, MsgFlags::MSG_WAITFORONE))? {
+                continue;
             }
             if self.stopping.load(Ordering::Acquire) {
                 break;
             }
-            batch.answer(&mut self.reflector, &clock, self.address.port());
+            batch.answer(&mut reflector, &clock, self.address.port());
             batch.send(&self.socket);
         }
-        Ok(self.reflector.counts().clone())
+        Ok(Tally { counts: reflector.counts().clone(), faults: None })
+    }
+
+    /// Whether a batch came, of errors only those that are for good.
+    fn received(&self, result: nix::Result<()>) -> Result<bool, ProbeError> {
+        match result {
+            Ok(()) => Ok(true),
+            Err(nix::Error::EAGAIN | nix::Error::EINTR) => Ok(false),
+            // What an earlier answer met on its way; the listener has nothing to do with it.
+            Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => Ok(false),
+            Err(error) => {
+                let (action, source) = ("receive", error.into());
+                Err(ProbeError::Socket { action, address: self.address, source })
+            }
+        }
+    }
+
+    fn tell(&self, tally: impl FnOnce() -> Tally) {
+        if self.asked.swap(false, Ordering::AcqRel) {
+            // Nobody waits any more, or the last answer was not taken yet.
+            let _told = self.tallies.try_send(tally());
+        }
     }
 }
 
@@ -146,6 +241,19 @@ struct Received {
 }
 
 impl Received {
+    /// The circumstances; `None` when it comes from no address of the internet.
+    fn arrival(&self, port: u16, at: Moment, wall: Timestamp) -> Option<Arrival> {
+        Some(Arrival {
+            source: socket::socket_address(&self.source)?,
+            destination: self.around.destination,
+            port,
+            received: self.around.stamp.unwrap_or(wall),
+            at,
+            ttl: self.around.ttl,
+            traffic_class: self.around.traffic_class,
+        })
+    }
+
     /// Whether its answer needs nothing said about its way: then it goes out with the others in one call.
     fn is_plain(&self) -> bool {
         let default_class = self.answer.and_then(|answer| answer.dscp).is_none_or(|dscp| dscp == 0);
@@ -165,14 +273,13 @@ impl Batch {
     }
 
     /// Waits for a datagram and takes what came with it.
-    fn receive(&mut self, socket: &UdpSocket) -> nix::Result<()> {
+    fn receive(&mut self, socket: &UdpSocket, flags: MsgFlags) -> nix::Result<()> {
         self.received.clear();
         let mut complete = true;
         {
             let mut pieces = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
             let mut slices: [[IoSliceMut<'_>; 1]; BATCH_PACKETS_MAX] =
                 std::array::from_fn(|_| [IoSliceMut::new(pieces.next().unwrap_or_default())]);
-            let flags = MsgFlags::MSG_WAITFORONE;
             let messages = recvmmsg(socket.as_raw_fd(), &mut self.headers, slices.iter_mut(), flags, None)?;
             for message in messages {
                 let around = message.cmsgs().map(socket::around).unwrap_or_default();
@@ -192,18 +299,8 @@ impl Batch {
         let (at, wall) = (clock.now(), clock.wall());
         let mut buffers = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
         for received in &mut self.received {
-            let (Some(buffer), Some(source)) = (buffers.next(), socket::socket_address(&received.source))
-            else {
+            let (Some(buffer), Some(arrival)) = (buffers.next(), received.arrival(port, at, wall)) else {
                 continue;
-            };
-            let arrival = Arrival {
-                source,
-                destination: received.around.destination,
-                port,
-                received: received.around.stamp.unwrap_or(wall),
-                at,
-                ttl: received.around.ttl,
-                traffic_class: received.around.traffic_class,
             };
             received.answer = reflector.answer(&arrival, buffer, received.length).ok();
         }
@@ -224,7 +321,7 @@ impl Batch {
             let Some(answer) = received.answer else { continue };
             let packet = &buffer[..answer.length];
             if !received.is_plain() {
-                send_one(socket, received, answer, packet);
+                send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
             } else if let Some(slice) = slices.get_mut(self.plain.len()) {
                 *slice = [IoSlice::new(packet)];
                 self.plain.push(Some(received.source));
@@ -243,21 +340,21 @@ impl Batch {
 }
 
 /// Sends an answer from the address that was asked, and with the class of service that was asked for.
-fn send_one(socket: &UdpSocket, received: &Received, answer: Answer, packet: &[u8]) {
-    let class = answer.dscp.map(|dscp| dscp << 2);
+fn send_one(socket: &UdpSocket, to: &SockaddrStorage, from: Option<IpAddr>, dscp: Option<u8>, packet: &[u8]) {
+    let class = dscp.map(|dscp| dscp << 2);
     let class_v6 = class.map(i32::from);
     let packet = [IoSlice::new(packet)];
     let send = |messages: &[ControlMessage<'_>]| {
-        let to = Some(&received.source);
-        let _as_good_as_lost = sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, to);
+        let _as_good_as_lost =
+            sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, Some(to));
     };
-    let v6 = received.source.as_sockaddr_in6().is_some();
+    let v6 = to.as_sockaddr_in6().is_some();
     let class = match (&class, &class_v6) {
         (_, Some(class)) if v6 => Some(ControlMessage::Ipv6TClass(class)),
         (Some(class), _) => Some(ControlMessage::Ipv4Tos(class)),
         (None, _) => None,
     };
-    match received.around.destination {
+    match from {
         Some(IpAddr::V4(from)) => {
             let info = nix::libc::in_pktinfo {
                 ipi_ifindex: 0,

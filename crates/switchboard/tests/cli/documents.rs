@@ -1,7 +1,7 @@
 //! Every command that a document shows in a code block is run as it stands, in the order of the document.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 

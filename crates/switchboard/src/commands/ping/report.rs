@@ -72,6 +72,9 @@ impl<'a> Report<'a> {
             Event::Answered(reception) => self.reception_text(named, reception, ""),
             Event::Late(reception) => self.reception_text(named, reception, " (late)"),
             Event::Duplicate(reception) => self.reception_text(named, reception, " (duplicate)"),
+            Event::Corrupt { sequence } => {
+                format!("answer from {} that cannot be believed: seq={sequence} (corrupt)", named.address)
+            }
             Event::NoAnswer { sequence, because } => {
                 let because = because.as_ref().map(|because| format!(" ({})", reason(because)));
                 format!("no answer from {}: seq={sequence}{}", named.address, because.unwrap_or_default())
@@ -161,6 +164,7 @@ fn counts_text(counts: &Counts, direction: Option<LossByDirection>, under_way: u
     for (number, what) in [
         (counts.late, "late"),
         (counts.duplicates, "duplicates"),
+        (counts.corrupt, "corrupt"),
         (counts.reordered, "overtaken"),
         (counts.skipped, "skipped: this machine was too busy to send them"),
         (under_way, "still under way"),
@@ -204,6 +208,7 @@ fn event_json(named: &Named, event: &Event) -> Value {
         Event::Answered(reception) => reception_json("answer", reception),
         Event::Late(reception) => reception_json("late", reception),
         Event::Duplicate(reception) => reception_json("duplicate", reception),
+        Event::Corrupt { sequence } => json!({ "event": "corrupt", "sequence": sequence }),
         Event::NoAnswer { sequence, because } => {
             let mut line = json!({ "event": "no_answer", "sequence": sequence });
             if let Some(because) = because {
@@ -250,6 +255,7 @@ fn summary_json(named: &Named, statistics: &Statistics, under_way: u64) -> Value
         "no_answer": counts.no_answer,
         "late": counts.late,
         "duplicates": counts.duplicates,
+        "corrupt": counts.corrupt,
         "overtaken": counts.reordered,
         "skipped": counts.skipped,
         "under_way": under_way,
