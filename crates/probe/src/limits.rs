@@ -28,6 +28,8 @@ pub const PROBES_REMEMBERED_MAX: usize = 65_536;
 pub const LATE_FACTOR: u64 = 4;
 /// Probes that are due are sent however late, up to this; of those later only the newest is sent and the others are skipped.
 pub const CATCH_UP_NS_MAX: u64 = 10_000_000;
+/// Probes of a flood that wait for their answers; with as many, another is sent only every interval.
+pub const FLOOD_WAITING_MAX: u64 = 64;
 /// Shortest interval between probes.
 pub const INTERVAL_NS_MIN: u64 = 1_000;
 /// Targets of one run.

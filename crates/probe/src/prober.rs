@@ -12,7 +12,9 @@ pub mod form;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::limits::{CATCH_UP_NS_MAX, INTERVAL_NS_MIN, LATE_FACTOR, PROBES_REMEMBERED_MAX};
+use crate::limits::{
+    CATCH_UP_NS_MAX, FLOOD_WAITING_MAX, INTERVAL_NS_MIN, LATE_FACTOR, PROBES_REMEMBERED_MAX,
+};
 use crate::stamp::tlv::DirectMeasurement;
 use crate::statistics::Statistics;
 use crate::time::{Moment, Timestamp, nanos_of};
@@ -26,6 +28,18 @@ pub struct Plan {
     pub interval: Duration,
     /// How long an answer is in time.
     pub wait: Duration,
+    /// What decides when the next is sent.
+    pub pace: Pace,
+}
+
+/// What decides when the next probe is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Pace {
+    /// The schedule alone.
+    #[default]
+    Schedule,
+    /// The answers: as many as [`FLOOD_WAITING_MAX`] are on their way, and one an interval where none come back.
+    Flood,
 }
 
 /// What is to be done next.
@@ -148,6 +162,9 @@ pub struct Prober {
     /// The sequence of the first of `probes`, and of the first that may still be given up.
     first: u64,
     waiting_from: u64,
+    /// Probes whose answers are still in time, and when the newest was sent.
+    waiting: u64,
+    sent_at: Option<Moment>,
     /// One more than the highest sequence that was answered.
     answered_up_to: u64,
     stopped: bool,
@@ -188,6 +205,8 @@ impl Prober {
             probes: VecDeque::new(),
             first: 0,
             waiting_from: 0,
+            waiting: 0,
+            sent_at: None,
             answered_up_to: 0,
             stopped: false,
             statistics: Statistics::new(seed),
@@ -203,8 +222,7 @@ impl Prober {
     /// Probes that may still be answered in time.
     #[must_use]
     pub fn under_way(&self) -> u64 {
-        let waiting = self.probes.iter().filter(|probe| probe.state == State::Waiting).count();
-        u64::try_from(waiting).unwrap_or(u64::MAX)
+        self.waiting
     }
 
     /// Sends no more and waits for nothing.
@@ -223,7 +241,10 @@ impl Prober {
         self.forget(now);
         let mut wake = self.next_given_up();
         if self.plan.count.is_none_or(|count| self.sequence < count) {
-            let due = self.due_slot(now);
+            let due = match self.plan.pace {
+                Pace::Schedule => self.due_slot(now),
+                Pace::Flood => self.due_in_flood(now),
+            };
             if due <= now {
                 return self.take_slot(now, due);
             }
@@ -236,6 +257,8 @@ impl Prober {
     pub fn sent(&mut self, sequence: u64, at: Moment, stamp: Timestamp, due: Moment) {
         if let Some(probe) = self.probe_mut(sequence) {
             (probe.sent_at, probe.stamp, probe.state) = (at, stamp, State::Waiting);
+            self.waiting += 1;
+            self.sent_at = Some(at);
             self.statistics.on_sent(at.nanos_since(due));
         }
     }
@@ -298,6 +321,7 @@ impl Prober {
         if let Some(probe) = self.probe_mut(sequence) {
             probe.state = State::Answered(sample);
         }
+        self.waiting -= u64::from(before == State::Waiting);
         if late {
             if before == State::Waiting {
                 self.statistics.on_no_answer();
@@ -327,6 +351,7 @@ impl Prober {
                 if let Some(probe) = self.probe_mut(sequence) {
                     probe.state = State::NoAnswer;
                 }
+                self.waiting -= 1;
                 self.statistics.on_no_answer();
                 return Some(sequence);
             }
@@ -364,6 +389,14 @@ impl Prober {
         self.slot_at(self.slot)
     }
 
+    /// At once while answers come back.
+    fn due_in_flood(&self, now: Moment) -> Moment {
+        match self.sent_at.filter(|_| self.waiting >= FLOOD_WAITING_MAX) {
+            Some(sent_at) => sent_at.plus_nanos(self.interval_ns),
+            None => now,
+        }
+    }
+
     fn slot_at(&self, slot: u64) -> Moment {
         self.start.plus_nanos(slot.saturating_mul(self.interval_ns))
     }
@@ -390,6 +423,7 @@ impl Prober {
     fn drop_oldest(&mut self) {
         if let Some(oldest) = self.probes.pop_front() {
             if oldest.state == State::Waiting {
+                self.waiting -= 1;
                 self.statistics.on_no_answer();
             }
             self.first += 1;

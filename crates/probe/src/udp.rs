@@ -10,11 +10,12 @@ mod interrupts;
 mod monitor;
 mod ping;
 mod reflect;
+pub mod self_test;
 mod socket;
 
 pub use clock::{Clock, ClockState};
 pub use heart::{Heart, Run, Sent};
 pub use interrupts::{Interrupts, Wish};
 pub use monitor::{Monitor, Round};
-pub use ping::{Event, Options, Pinger, Reception, Target, Unreachable};
+pub use ping::{Event, Options, Pause, Pinger, Reception, Target, Unreachable};
 pub use reflect::{Listener, Remote, Tally};

@@ -5,6 +5,5 @@ pub(crate) mod beat;
 pub mod chance;
 pub(crate) mod ledger;
 pub(crate) mod loss;
-pub(crate) mod picture;
 pub mod proxy;
 pub(crate) mod verdict;

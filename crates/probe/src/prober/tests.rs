@@ -9,7 +9,7 @@ const WALL: u64 = 1_700_000_000_000_000_000;
 
 fn plan(count: u64, interval_ms: u64) -> Plan {
     let [interval, wait] = [interval_ms, 1_000].map(Duration::from_millis);
-    Plan { count: Some(count), interval, wait }
+    Plan { count: Some(count), interval, wait, pace: Pace::Schedule }
 }
 
 fn at(ns: u64) -> Moment {
@@ -192,7 +192,8 @@ fn a_reflector_that_copies_numbers_says_nothing_about_directions() {
 
 #[test]
 fn memory_is_bounded_however_many_probes_wait() {
-    let fast = Plan { count: None, interval: Duration::from_micros(1), wait: Duration::from_secs(60) };
+    let (interval, wait) = (Duration::from_micros(1), Duration::from_secs(60));
+    let fast = Plan { count: None, interval, wait, pace: Pace::Schedule };
     let mut prober = Prober::new(fast, at(0), 1);
     let probes = u64::try_from(PROBES_REMEMBERED_MAX).unwrap() + 1_000;
     for n in 0..probes {
@@ -211,4 +212,23 @@ fn numbers_that_travel_as_32_bits_are_made_whole_near_the_newest() {
     assert_eq!(prober.whole_sequence(u32::MAX), Some((1 << 32) - 1));
     prober.sequence = 3;
     assert_eq!((prober.whole_sequence(2), prober.whole_sequence(3)), (Some(2), None));
+}
+
+#[test]
+fn a_flood_follows_the_answers_and_never_stops_without_them() {
+    let flood = Plan { count: Some(1_000), pace: Pace::Flood, ..plan(0, 10) };
+    let mut prober = Prober::new(flood, at(0), 1);
+    let (sent, _, wake) = drain(&mut prober, 0);
+    assert_eq!((sent.len(), wake), (64, Some(10 * MS)), "as many as may be under way, then one an interval");
+    for n in 0..8 {
+        assert!(matches!(prober.answered(&answer(n, 0, MS, MS, n)), Outcome::Answered(_)));
+    }
+    let (sent, _, _) = drain(&mut prober, 3 * MS);
+    assert_eq!(sent, (64..72).collect::<Vec<u64>>(), "each answer makes room for one");
+    let (sent, _, wake) = drain(&mut prober, 13 * MS);
+    assert_eq!((sent, wake), (vec![72], Some(23 * MS)));
+    assert_eq!(prober.under_way(), 65);
+    let (sent, lost, _) = drain(&mut prober, 1_000 * MS);
+    assert_eq!((lost.len(), sent.len()), (56, 55), "what is given up makes room too");
+    assert_eq!((prober.under_way(), prober.statistics().counts().skipped), (64, 0));
 }

@@ -59,6 +59,18 @@ impl Distribution {
         self.max = self.max.max(ns);
     }
 
+    /// For each number that occurs, as nearly as three digits tell it, the share of all that are not above it.
+    #[must_use]
+    pub fn shares(&self) -> Vec<(f64, f64)> {
+        let mut seen = 0;
+        let buckets = self.histogram.iter_recorded().map(|bucket| {
+            seen += bucket.count_since_last_iteration();
+            let number = bucket.value_iterated_to().clamp(self.min, self.max);
+            (as_f64(number), as_f64(seen) / as_f64(self.count))
+        });
+        buckets.collect()
+    }
+
     /// What it comes to; `None` while it is empty.
     #[must_use]
     pub fn quantiles(&self) -> Option<Quantiles> {

@@ -24,6 +24,16 @@ fn moments_are_exact_and_quantiles_within_a_thousandth() {
 }
 
 #[test]
+fn shares_rise_from_number_to_number_to_one() {
+    let mut distribution = Distribution::default();
+    assert_eq!(distribution.shares(), []);
+    for ns in [30, 10, 10, 20] {
+        distribution.record(ns);
+    }
+    assert_eq!(distribution.shares(), [(10.0, 0.5), (20.0, 0.75), (30.0, 1.0)]);
+}
+
+#[test]
 fn jitter_moves_a_sixteenth_of_the_way() {
     let mut jitter = Jitter::default();
     assert_eq!(jitter.nanos(), None);

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -56,9 +56,25 @@ pub struct Options {
     pub seed: u64,
 }
 
+/// Why probing paused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pause {
+    /// All is done.
+    Done,
+    /// The descriptor at this place can be read from.
+    Woken(usize),
+}
+
 /// What happened.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Event {
+    /// A probe was sent.
+    Sent {
+        /// Its number.
+        sequence: u64,
+        /// When, by the wall clock.
+        at: Timestamp,
+    },
     /// A probe was answered in time.
     Answered(Reception),
     /// A probe was answered after its time.
@@ -178,15 +194,23 @@ impl Pinger {
         self.lanes.get(target).map_or(0, |lane| lane.prober.under_way())
     }
 
-    /// Probes until all is done, or `stop` can be read from. Tells of each event with the place of its target.
+    /// Sends no more and waits for nothing.
+    pub fn stop(&mut self) {
+        for lane in &mut self.lanes {
+            lane.prober.stop();
+        }
+    }
+
+    /// Probes until all is done, or one of `wakes` can be read from; then it can go on. Tells of each event with the place of
+    /// its target.
     ///
     /// # Errors
     /// When the system refuses to wait, or what `tell` says.
     pub fn run<E: From<ProbeError>>(
         &mut self,
-        stop: &impl AsFd,
+        wakes: &[BorrowedFd<'_>],
         mut tell: impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
-    ) -> Result<(), E> {
+    ) -> Result<Pause, E> {
         loop {
             let mut wake: Option<Moment> = None;
             let mut done = true;
@@ -197,12 +221,9 @@ impl Pinger {
                     wake = Some(wake.map_or(until, |wake| wake.min(until)));
                 }
             }
-            let Some(wake) = wake.filter(|_| !done) else { return Ok(()) };
-            if self.sleep(wake, stop)? {
-                for lane in &mut self.lanes {
-                    lane.prober.stop();
-                }
-                return Ok(());
+            let Some(wake) = wake.filter(|_| !done) else { return Ok(Pause::Done) };
+            if let Some(woken) = self.sleep(wake, wakes)? {
+                return Ok(Pause::Woken(woken));
             }
             for (place, lane) in self.lanes.iter_mut().enumerate() {
                 let mut told = |event: &Event, statistics: &Statistics| tell(place, event, statistics);
@@ -211,16 +232,20 @@ impl Pinger {
         }
     }
 
-    /// Sleeps until then, or until something can be received; true when it is time to stop.
-    fn sleep(&self, until: Moment, stop: &impl AsFd) -> Result<bool, ProbeError> {
+    /// Sleeps until then, or until something can be received; tells which of `wakes` can be read from.
+    fn sleep(&self, until: Moment, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
         let left = until.nanos_since(self.clock.now());
-        let left = if self.spin && left < SPIN_NS { 0 } else { left - if self.spin { SPIN_NS } else { 0 } };
-        let mut waited = vec![PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        let left = if self.spin { left.saturating_sub(SPIN_NS) } else { left };
+        let mut waited: Vec<PollFd<'_>> =
+            wakes.iter().map(|wake| PollFd::new(*wake, PollFlags::POLLIN)).collect();
         waited.extend(self.lanes.iter().map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN)));
         let limit = TimeSpec::from_duration(Duration::from_nanos(left));
         match ppoll(&mut waited, Some(limit), None) {
-            Ok(_) => Ok(waited.first().and_then(PollFd::any).unwrap_or(false)),
-            Err(nix::Error::EINTR) => Ok(false),
+            Ok(_) => {
+                let woken = |waited: &PollFd<'_>| waited.any().unwrap_or(false);
+                Ok(waited.iter().take(wakes.len()).position(woken))
+            }
+            Err(nix::Error::EINTR) => Ok(None),
             Err(error) => Err(ProbeError::System { action: "wait for answers", source: error.into() }),
         }
     }
@@ -233,7 +258,10 @@ impl Lane {
     fn act<E>(&mut self, clock: &Clock, tell: Tell<'_, E>) -> Result<Option<Moment>, E> {
         loop {
             match self.prober.poll(clock.now()) {
-                Step::Send { sequence, due } => self.send(clock, sequence, due),
+                Step::Send { sequence, due } => {
+                    let at = self.send(clock, sequence, due);
+                    tell(&Event::Sent { sequence, at }, self.prober.statistics())?;
+                }
                 Step::NoAnswer { sequence } => {
                     let because = self.complaints.remove(&sequence);
                     tell(&Event::NoAnswer { sequence, because }, self.prober.statistics())?;
@@ -244,7 +272,7 @@ impl Lane {
         }
     }
 
-    fn send(&mut self, clock: &Clock, sequence: u64, due: Moment) {
+    fn send(&mut self, clock: &Clock, sequence: u64, due: Moment) -> Timestamp {
         let error = self.error(clock);
         let (mut at, mut wall) = (clock.now(), clock.wall());
         let mut sent = Err(nix::Error::EAGAIN);
@@ -269,6 +297,7 @@ impl Lane {
             Ok(_) => {}
             Err(error) => self.complain(sequence, None, error),
         }
+        wall
     }
 
     /// How good the clock is: the kernel is asked again and again, but not for every probe.

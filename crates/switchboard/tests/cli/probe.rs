@@ -1,8 +1,9 @@
 //! `ping` against `reflect`, two processes on loopback: what each prints, what scripts get, and what becomes of both when
 //! they are interrupted or showered with garbage.
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::UdpSocket;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, ChildStdout, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -274,4 +275,170 @@ fn garbage_gets_no_answer_and_an_honest_sender_is_still_counted() {
     assert!(summary["answered"].as_u64().unwrap() > 0, "{summary}");
     garbage.set_nonblocking(true).unwrap();
     assert!(garbage.recv(&mut [0; 64]).is_err(), "garbage was answered");
+}
+
+#[test]
+fn several_targets_are_compared_at_the_end_and_told_apart_in_json() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &[]);
+    let nobody = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let ping = ["ping", "-c", "4", "-i", "0.01", "-W", "0.2", &reflector.address, &nobody];
+    let ran = house.run(&ping);
+    assert_eq!(ran.code, 1, "one of them did not answer: {}", ran.stderr);
+    let row = |name: &str| ran.stdout.lines().rfind(|line| line.starts_with(name)).unwrap().to_owned();
+    assert!(row("target ").contains("median"), "{}", ran.stdout);
+    assert!(row(&reflector.address).contains("0 (0.0 %)"), "{}", ran.stdout);
+    assert!(row(&nobody).contains("4 (100.0 %)"), "{}", ran.stdout);
+    let ran = house.run(&[&ping[..], &["--json"]].concat());
+    let lines: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (summary, events) = lines.split_last().unwrap();
+    assert_eq!(events.len(), 8, "an object for each probe: {}", ran.stdout);
+    for (name, event) in [(&reflector.address, "answer"), (&nobody, "no_answer")] {
+        let of = events.iter().filter(|line| line["target"] == **name && line["event"] == event);
+        assert_eq!(of.count(), 4, "{}", ran.stdout);
+    }
+    let answered: Vec<&Value> =
+        summary["targets"].as_array().unwrap().iter().map(|target| &target["answered"]).collect();
+    assert_eq!(answered, [4, 0]);
+}
+
+#[test]
+fn a_flood_is_as_fast_as_its_answers_and_shows_what_is_missing_as_dots() {
+    let house = House::new();
+    let faults = ["--rate", "0", "--network-rate", "0", "--fault", "up:drop:3/2000"];
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &faults);
+    let ran = house.run(&["ping", "--flood", "-c", "2000", "-W", "0.3", &reflector.address]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let (dots, taken_back) = (ran.stdout.matches('.'), ran.stdout.matches("\u{8} \u{8}"));
+    assert_eq!(taken_back.count(), 1_997);
+    assert!(dots.count() >= 2_000);
+    assert!(ran.stdout.contains("2000 sent, 1997 answered, 3 not in time"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_run_is_drawn_into_a_file_that_is_not_replaced_unasked() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &["--drop", "1/5", "--seed", "3"]);
+    let file = |name: &str| house.path().join(name).display().to_string();
+    let ping = ["ping", "-c", "20", "-i", "0.005", "-W", "0.2", "--quiet", &reflector.address, "--plot"];
+    for (name, beginning) in [("run.svg", &b"<svg "[..]), ("run.png", b"\x89PNG")] {
+        house.ok(&[&ping[..], &[&file(name)]].concat());
+        let drawn = std::fs::read(file(name)).unwrap();
+        assert!(drawn.starts_with(beginning), "{name}");
+    }
+    let drawn = std::fs::read_to_string(file("run.svg")).unwrap();
+    assert!(drawn.contains("4 of 20 not in time") && drawn.contains("lost there at"), "{drawn}");
+    let svg = file("run.svg");
+    let again = [&ping[..], &[&svg]].concat();
+    assert_eq!(house.run(&again).code, 73);
+    house.ok(&[&again[..], &["--overwrite"]].concat());
+    for (wrong, code) in [("run.pdf", 2), ("no/such/run.svg", 73)] {
+        assert_eq!(house.run(&[&ping[..], &[&file(wrong)]].concat()).code, code, "{wrong}");
+    }
+}
+
+#[test]
+fn figures_are_told_to_prometheus_while_it_runs() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &[]);
+    let arguments = ["ping", "-c", "0", "-i", "0.02", "--metrics", "127.0.0.1:0", &reflector.address];
+    let mut command = house.program(&arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    let address = told.trim().split("http://").nth(1).unwrap().strip_suffix("/metrics").unwrap().to_owned();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut seen = String::new();
+    while !seen.contains("seq=3 ") {
+        assert!(output.read_line(&mut seen).unwrap() > 0, "{seen}");
+    }
+    let scraped = scrape(&address, "GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n");
+    assert!(scraped.starts_with("HTTP/1.1 200 OK\r\n"), "{scraped}");
+    let value = |line: &str| {
+        let line = scraped
+            .lines()
+            .find(|known| known.starts_with(line))
+            .unwrap_or_else(|| panic!("{line}: {scraped}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let named = format!("{{target=\"{0}\",address=\"{0}\"", reflector.address);
+    assert!(value(&format!("switchboard_ping_answered_total{named}}}")) >= 4.0);
+    let median = value(&format!("switchboard_ping_rtt_seconds{named},quantile=\"0.5\"}}"));
+    assert!(median > 0.0 && median < 1.0, "{median}");
+    assert!(scrape(&address, "GET / HTTP/1.0\r\n\r\n").starts_with("HTTP/1.1 404"));
+    assert!(scrape(&address, "POST /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 405"));
+    let taken = house.run(&["ping", "-c", "1", "--metrics", &address, &reflector.address]);
+    assert_eq!(taken.code, 69, "{}", taken.stderr);
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+fn scrape(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_machine_tests_its_own_timers() {
+    let house = House::new();
+    let told = house.ok(&["ping", "--self-test"]);
+    for what in ["sleep of 1 ms", "spin of 1 ms", "round trip on loopback", "kernel stamps: ", "wall clock: "]
+    {
+        assert!(told.contains(what), "{told}");
+    }
+    let told: Value = serde_json::from_str(&house.ok(&["ping", "--self-test", "--json"])).unwrap();
+    assert!(told["sleep_overshoot"]["p99_ns"].as_f64().unwrap() > 0.0, "{told}");
+    assert!(told["clocks"]["rising"]["resolution_ns"].is_u64(), "{told}");
+}
+
+/// A terminal of 100 by 30: what the program writes there, and what is typed.
+fn terminal() -> (File, File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = OpenOptions::new().read(true).write(true).open(name).unwrap();
+    let size = rustix::termios::Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&theirs, size).unwrap();
+    (File::from(ours), theirs)
+}
+
+#[test]
+fn the_live_chart_is_drawn_on_a_terminal_until_q_and_leaves_the_figures() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &[]);
+    let (mut ours, theirs) = terminal();
+    let mut command = house.program(&["ping", "--live", "-c", "0", "-i", "0.02", &reflector.address]);
+    command.env("TERM", "xterm").stdin(theirs.try_clone().unwrap()).stdout(theirs);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut shown = Vec::new();
+    let mut typed = false;
+    let mut bytes = [0; 4096];
+    // When the program has ended, reading its terminal is an error.
+    while let Ok(read @ 1..) = ours.read(&mut bytes) {
+        shown.extend_from_slice(&bytes[..read]);
+        if !typed && String::from_utf8_lossy(&shown).contains("median") {
+            ours.write_all(b"q").unwrap();
+            typed = true;
+        }
+    }
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8_lossy(&shown);
+    assert!(typed && shown.contains("q ends"), "{shown}");
+    let behind = shown.split("\u{1b}[?1049l").nth(1).unwrap();
+    assert!(behind.contains(" answered") && behind.contains("round trip"), "the figures stay: {behind}");
+    assert!(!shown.contains("octets from"), "no lines beside the chart: {shown}");
+}
+
+#[test]
+fn without_a_terminal_the_live_chart_is_lines() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &[]);
+    let told = house.ok(&["ping", "--live", "-c", "3", "-i", "0.01", &reflector.address]);
+    assert_eq!(told.matches(" octets from ").count(), 3, "{told}");
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::fault::Fault;
 use crate::prober::form::{Form, Particulars, Stamp};
-use crate::prober::{Arrived, Outcome, Plan, Prober, Step, form::Reading};
+use crate::prober::{Arrived, Outcome, Pace, Plan, Prober, Step, form::Reading};
 use crate::reflector::Options;
 use crate::stamp::{ErrorEstimate, Format, Key, Keys};
 use crate::statistics::{Counts, LossByDirection};
@@ -52,7 +52,8 @@ struct Run {
 fn run(faulty: &mut Faulty, source: &str, key: Option<Key>, count: u64) -> Run {
     let form = Form::Stamp(Stamp { session: 9, key, length: None, dscp: None, fill: Vec::new() });
     let [interval, wait] = [1, 100].map(Duration::from_millis);
-    let mut prober = Prober::new(Plan { count: Some(count), interval, wait }, Moment::default(), 1);
+    let mut prober =
+        Prober::new(Plan { count: Some(count), interval, wait, pace: Pace::Schedule }, Moment::default(), 1);
     let mut packet = Vec::new();
     for now in (0..(count + 400) * MS).step_by(100_000) {
         let moment = Moment::from_nanos(now);

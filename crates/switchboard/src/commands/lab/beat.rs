@@ -13,11 +13,12 @@ use switchboard_probe::beat::{Method, Network, Policy};
 use switchboard_probe::udp::Interrupts;
 
 use super::super::random_seed;
-use super::files::{Files, Wanted, check, put};
+use super::files::{Files, Wanted};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::lab::beat::trace::{Delay, Faults, Loss, Trace};
 use crate::lab::beat::{Measured, Panel, chart, load, record, tables};
+use crate::output_file::{self, Overwriting};
 use crate::screen::Screen;
 
 /// The recording that is measured when no other is named.
@@ -123,14 +124,15 @@ fn generated(beats: u64, seed: u64) -> [Trace; 3] {
 }
 
 fn recording(screen: &Screen, file: &Path, arguments: &Arguments, seed: u64) -> Result<Exit, Failure> {
-    check(file, arguments.files.overwrite)?;
+    let overwriting = Overwriting::when(arguments.files.overwrite);
+    output_file::check(file, overwriting)?;
     let interrupts = Interrupts::take_over()?;
     let faults = Faults::new(RECORDED_LOSS, RECORDED_DELAY, seed, 4);
     let interval = arguments.interval.unwrap_or(RECORDED_INTERVAL);
     let interval_ms = interval_ms(interval).expect("the command line took no other interval");
     let beats = arguments.beats.unwrap_or(2_000).into();
     let trace = record::record(beats, interval_ms, RECORDED_TITLE, faults, &interrupts)?;
-    put(file, trace.to_text().as_bytes(), arguments.files.overwrite)?;
+    output_file::write(file, overwriting, trace.to_text().as_bytes())?;
     let (sent, lost, shown) = (trace.sent, trace.lost(), file.display());
     screen.answer(
         || json!({ "sent": sent, "lost": lost, "seed": seed, "files": [shown.to_string()] }),

@@ -1,6 +1,8 @@
 //! What a person or a program is told of a run: a line for each probe, and at the end what it comes to. Absent: figures;
 //! they come from the probe.
 
+mod overview;
+
 use serde_json::{Value, json};
 use switchboard_probe::statistics::{Counts, Distribution, LossByDirection, OneWay, Quantiles, Statistics};
 use switchboard_probe::udp::{Event, Pinger, Reception, Unreachable};
@@ -37,7 +39,11 @@ impl<'a> Report<'a> {
 
     pub(super) fn event(&self, place: usize, event: &Event) -> Result<(), Failure> {
         let Some(named) = self.named.get(place).filter(|_| !self.arguments.quiet) else { return Ok(()) };
-        self.screen.answer(|| event_json(named, event), || self.event_text(named, event))
+        match (self.screen.form(), event) {
+            (Form::Text, _) if self.arguments.flood => self.screen.raw(flood_text(event)),
+            (_, Event::Sent { .. }) => Ok(()),
+            (_, event) => self.screen.answer(|| event_json(named, event), || self.event_text(named, event)),
+        }
     }
 
     /// Tells what the run came to; the exit code says whether every target answered.
@@ -58,6 +64,10 @@ impl<'a> Report<'a> {
                     self.screen.line(&format!("\n--- {} ---", named.name))?;
                     self.screen.line(&self.summary_text(statistics, left))?;
                 }
+                if self.named.len() > 1 {
+                    let rows: Vec<_> = all().map(|(named, of, _)| overview::row(named, of)).collect();
+                    self.screen.line(&format!("\n{}", table(overview::COLUMNS, &rows)))?;
+                }
             }
         }
         let answered = all().all(|(_, statistics, _)| {
@@ -69,6 +79,7 @@ impl<'a> Report<'a> {
 
     fn event_text(&self, named: &Named, event: &Event) -> String {
         match event {
+            Event::Sent { sequence, .. } => format!("sent to {}: seq={sequence}", named.address),
             Event::Answered(reception) => self.reception_text(named, reception, ""),
             Event::Late(reception) => self.reception_text(named, reception, " (late)"),
             Event::Duplicate(reception) => self.reception_text(named, reception, " (duplicate)"),
@@ -126,6 +137,16 @@ impl<'a> Report<'a> {
             text.push_str(&line);
         }
         text
+    }
+}
+
+/// As the old ping does it: a dot for what was sent, which its answer takes back.
+fn flood_text(event: &Event) -> &'static str {
+    match event {
+        Event::Sent { .. } => ".",
+        Event::Answered(_) => "\x08 \x08",
+        Event::Corrupt { .. } => "C",
+        Event::Late(_) | Event::Duplicate(_) | Event::NoAnswer { .. } => "",
     }
 }
 
@@ -205,6 +226,7 @@ fn stamps_text(counts: &Counts) -> Option<String> {
 
 fn event_json(named: &Named, event: &Event) -> Value {
     let mut line = match event {
+        Event::Sent { sequence, .. } => json!({ "event": "sent", "sequence": sequence }),
         Event::Answered(reception) => reception_json("answer", reception),
         Event::Late(reception) => reception_json("late", reception),
         Event::Duplicate(reception) => reception_json("duplicate", reception),
@@ -286,7 +308,8 @@ fn distribution_json(distribution: &Distribution) -> Option<Value> {
     distribution.quantiles().map(|of| quantiles_json(&of))
 }
 
-fn quantiles_json(of: &Quantiles) -> Value {
+/// Every figure of a distribution.
+pub(super) fn quantiles_json(of: &Quantiles) -> Value {
     json!({
         "count": of.count, "min_ns": of.min_ns, "mean_ns": of.mean_ns, "median_ns": of.median_ns, "p90_ns": of.p90_ns,
         "p99_ns": of.p99_ns, "p999_ns": of.p999_ns, "max_ns": of.max_ns, "stddev_ns": of.deviation_ns,
@@ -302,6 +325,7 @@ fn reason(because: &Unreachable) -> String {
     }
 }
 
+/// Milliseconds.
 fn ms(nanos: f64) -> String {
     format!("{:.3}", nanos / 1e6)
 }

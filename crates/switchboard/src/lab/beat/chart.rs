@@ -5,7 +5,7 @@ use switchboard_probe::beat::Method;
 
 use super::curve::{Curve, Point};
 use super::{Measured, Panel};
-use crate::lab::picture::{Anchor, Colour, Form, Pen, Picture, Shape, Spot, Type, at};
+use crate::picture::{Anchor, Colour, Form, Pen, Picture, Shape, Spot, Type, at};
 
 const INK: Colour = Colour(30, 30, 30);
 const FAINT: Colour = Colour(95, 95, 95);

@@ -9,8 +9,9 @@ use std::collections::BTreeSet;
 use super::experiment::{Measured, Point, Theory};
 use super::quantity::{Case, Loss};
 use super::statistics::Spread;
-use crate::lab::picture::{Anchor, Colour, Form, Pen, Picture, Shape, Spot, Type, at};
-use panel::{Panel, Scale};
+use crate::picture::scale::Scale;
+use crate::picture::{Anchor, Colour, Form, Pen, Picture, Shape, Spot, Type, at};
+use panel::Panel;
 
 const INK: Colour = Colour(30, 30, 30);
 const FAINT: Colour = Colour(95, 95, 95);

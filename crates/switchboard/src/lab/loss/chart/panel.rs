@@ -2,64 +2,13 @@
 
 use super::{FAINT, INK, text};
 use crate::lab::loss::quantity::Loss;
-use crate::lab::picture::{Anchor, Colour, Pen, Shape, Spot, Type, at};
+use crate::picture::scale::{Scale, is_power};
+use crate::picture::{Anchor, Colour, Pen, Shape, Spot, Type, at};
 
 const GRID: Colour = Colour(226, 226, 226);
 const AXIS: Colour = Colour(120, 120, 120);
 /// Room beside the first and the last value, in pixels.
 const MARGIN: f64 = 12.0;
-
-/// A logarithmic scale between two steps: 1, 2 and 5 times a power of ten.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Scale {
-    lowest: f64,
-    highest: f64,
-}
-
-impl Scale {
-    /// The steps around all positive values.
-    pub(super) fn around(values: impl Iterator<Item = f64>) -> Self {
-        let positive: Vec<f64> = values.filter(|value| *value > 0.0).collect();
-        if positive.is_empty() {
-            return Self { lowest: 1.0, highest: 10.0 };
-        }
-        let least = positive.iter().copied().fold(f64::INFINITY, f64::min);
-        let most = positive.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let lowest = steps().take_while(|step| *step <= least * ROUNDED).last();
-        let highest = steps().find(|step| *step * ROUNDED >= most && Some(*step) > lowest);
-        Self { lowest: lowest.unwrap_or(1.0), highest: highest.unwrap_or(10.0) }
-    }
-
-    /// From 0 at the lower end to 1 at the upper one.
-    fn share(self, value: f64) -> f64 {
-        let Self { lowest, highest } = self;
-        (value.clamp(lowest, highest) / lowest).ln() / (highest / lowest).ln()
-    }
-
-    fn steps(self) -> impl Iterator<Item = f64> {
-        steps().filter(move |step| (self.lowest..=self.highest).contains(step))
-    }
-
-    /// Whether a step has its number beside it: all of them where there are few.
-    fn labels(self, step: f64) -> bool {
-        self.highest / self.lowest <= 250.0 || is_power(step)
-    }
-}
-
-/// Sums of decimal fractions are a little off.
-const ROUNDED: f64 = 1.0 + 1e-9;
-
-/// 1, 2 and 5 times every power of ten that can occur, rising.
-fn steps() -> impl Iterator<Item = f64> {
-    (-9..=9)
-        .flat_map(|power| ["1", "2", "5"].map(|digit| format!("{digit}e{power}")))
-        .filter_map(|text| text.parse().ok())
-}
-
-fn is_power(step: f64) -> bool {
-    let exponent = step.log10();
-    (exponent - exponent.round()).abs() < 1e-6
-}
 
 /// A panel.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -166,21 +115,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scale_ends_at_steps_around_the_values() {
-        let scale = |values: &[f64]| {
-            let scale = Scale::around(values.iter().copied());
-            (scale.lowest, scale.highest)
-        };
-        assert_eq!(scale(&[0.009, 99.0]), (0.005, 100.0));
-        assert_eq!(scale(&[0.01, 101.0]), (0.01, 200.0));
-        assert_eq!(scale(&[1.0]), (1.0, 2.0));
-        assert_eq!(scale(&[]), (1.0, 10.0));
-    }
-
-    #[test]
     fn a_value_stands_where_its_logarithm_says() {
         let loss_max = Loss::from_permille(900).unwrap();
-        let scale = Scale { lowest: 1.0, highest: 100.0 };
+        let scale = Scale::around([1.0, 100.0].into_iter());
         let panel = Panel { left: 100.0, top: 50.0, width: 224.0, height: 124.0, loss_max, scale };
         assert_eq!(panel.place(Loss::NONE, 1.0), at(112.0, 162.0));
         assert_eq!(panel.place(loss_max, 100.0), at(312.0, 62.0));

@@ -1,7 +1,8 @@
 //! A drawing as data: shapes in order, in pixels from the upper left corner. Written as SVG or painted as PNG, both the same.
-//! Absent: axes, scales and everything else that knows what is drawn.
+//! Absent: axes and everything else that knows what is drawn.
 
 mod png;
+pub(crate) mod scale;
 mod svg;
 
 pub(crate) use png::PngError;

@@ -1,0 +1,256 @@
+//! A run as it is drawn: round trips over time and what was lost on which way, in bounded memory. Absent: what a run comes
+//! to; the probe counts that exactly.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use switchboard_probe::Timestamp;
+use switchboard_probe::prober::Sample;
+use switchboard_probe::udp::Event;
+
+use super::limits::{TRACE_GAPS_MAX, TRACE_LOST_MAX, TRACE_STRETCHES_MAX, TRACE_UNDER_WAY_MAX};
+
+/// One target's.
+#[derive(Debug, Default)]
+pub(super) struct Trace {
+    start: Option<Timestamp>,
+    under_way: BTreeMap<u64, f64>,
+    stretches: Vec<Stretch>,
+    /// Probes of a full stretch; doubles whenever there are too many stretches.
+    per_stretch: u32,
+    lost: VecDeque<Lost>,
+    gaps: VecDeque<Gap>,
+    newest: Option<(u64, u32)>,
+}
+
+/// Some probes in a row that were answered in time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Stretch {
+    /// When the first was sent, in seconds from the first of all.
+    pub(super) at_s: f64,
+    pub(super) least_ns: u64,
+    pub(super) most_ns: u64,
+    pub(super) probes: u32,
+}
+
+/// A probe that was not answered in time.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Lost {
+    sequence: u64,
+    /// When it was sent, in seconds from the first of all.
+    pub(super) at_s: f64,
+    pub(super) fate: Fate,
+}
+
+/// What became of it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Fate {
+    There,
+    Back,
+    Unknown,
+    Late,
+}
+
+/// Probes between two that were answered, all with the same fate or with an unknown one.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    from: u64,
+    to: u64,
+    fate: Fate,
+}
+
+impl Fate {
+    pub(super) const ALL: [Self; 4] = [Self::There, Self::Back, Self::Unknown, Self::Late];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::There => "lost there",
+            Self::Back => "lost back",
+            Self::Unknown => "no answer",
+            Self::Late => "late",
+        }
+    }
+}
+
+impl Trace {
+    /// Takes what happened.
+    pub(super) fn take(&mut self, event: &Event) {
+        match event {
+            Event::Sent { sequence, at } => {
+                let start = *self.start.get_or_insert(*at);
+                if self.under_way.len() >= TRACE_UNDER_WAY_MAX {
+                    self.under_way.pop_first();
+                }
+                self.under_way.insert(*sequence, seconds(at.nanos_since(start)));
+            }
+            Event::Answered(reception) => {
+                self.bridge(&reception.sample);
+                if let Some(at_s) = self.under_way.remove(&reception.sample.sequence) {
+                    self.answered(at_s, reception.sample.rtt_ns);
+                }
+            }
+            Event::Late(reception) => {
+                self.bridge(&reception.sample);
+                self.set_fates(reception.sample.sequence, reception.sample.sequence + 1, Fate::Late);
+            }
+            Event::NoAnswer { sequence, .. } => {
+                let Some(at_s) = self.under_way.remove(sequence) else { return };
+                let gap = self.gaps.iter().find(|gap| (gap.from..gap.to).contains(sequence));
+                if self.lost.len() >= TRACE_LOST_MAX {
+                    self.lost.pop_front();
+                }
+                let fate = gap.map_or(Fate::Unknown, |gap| gap.fate);
+                self.lost.push_back(Lost { sequence: *sequence, at_s, fate });
+            }
+            Event::Duplicate(_) | Event::Corrupt { .. } => {}
+        }
+    }
+
+    /// Round trips in the order of sending.
+    pub(super) fn stretches(&self) -> &[Stretch] {
+        &self.stretches
+    }
+
+    /// The newest of the probes that were lost.
+    pub(super) fn lost(&self) -> impl Iterator<Item = &Lost> {
+        self.lost.iter()
+    }
+
+    fn answered(&mut self, at_s: f64, rtt_ns: u64) {
+        let per_stretch = self.per_stretch.max(1);
+        match self.stretches.last_mut().filter(|last| last.probes < per_stretch) {
+            Some(last) => last.join(rtt_ns, rtt_ns, 1),
+            None => self.stretches.push(Stretch { at_s, least_ns: rtt_ns, most_ns: rtt_ns, probes: 1 }),
+        }
+        if self.stretches.len() > TRACE_STRETCHES_MAX {
+            self.per_stretch = per_stretch.saturating_mul(2);
+            let joined = |pair: &[Stretch]| {
+                pair.iter().copied().reduce(|mut first, second| {
+                    first.join(second.least_ns, second.most_ns, second.probes);
+                    first
+                })
+            };
+            self.stretches = self.stretches.chunks(2).filter_map(joined).collect();
+        }
+    }
+
+    /// A reflector that counts has numbered what it answered in between; where it does not count, all are called lost on the
+    /// way back, and who draws asks the statistics first.
+    fn bridge(&mut self, sample: &Sample) {
+        let Some(reflected) = sample.reflected else { return };
+        let (sequence, number) = (sample.sequence, reflected.sequence);
+        let Some((last, last_number)) = self.newest else {
+            self.newest = Some((sequence, number));
+            return;
+        };
+        if sequence <= last {
+            return;
+        }
+        self.newest = Some((sequence, number));
+        let missing = sequence - last - 1;
+        if missing == 0 {
+            return;
+        }
+        let answered = u64::from(number.wrapping_sub(last_number).wrapping_sub(1));
+        let fate = match answered {
+            0 => Fate::There,
+            all if all == missing => Fate::Back,
+            _ => Fate::Unknown,
+        };
+        if self.gaps.len() >= TRACE_GAPS_MAX {
+            self.gaps.pop_front();
+        }
+        self.gaps.push_back(Gap { from: last + 1, to: sequence, fate });
+        self.set_fates(last + 1, sequence, fate);
+    }
+
+    fn set_fates(&mut self, from: u64, to: u64, fate: Fate) {
+        for lost in self.lost.iter_mut().rev().take_while(|lost| lost.sequence >= from) {
+            if lost.sequence < to && lost.fate != Fate::Late {
+                lost.fate = fate;
+            }
+        }
+    }
+}
+
+impl Stretch {
+    fn join(&mut self, least_ns: u64, most_ns: u64, probes: u32) {
+        self.least_ns = self.least_ns.min(least_ns);
+        self.most_ns = self.most_ns.max(most_ns);
+        self.probes = self.probes.saturating_add(probes);
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "places on a chart")]
+fn seconds(nanos: i64) -> f64 {
+    nanos as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use switchboard_probe::prober::Reflected;
+    use switchboard_probe::udp::Reception;
+
+    use super::*;
+
+    fn reception(sequence: u64, number: u32) -> Reception {
+        let time = Timestamp::from_nanos(1);
+        let reflected = Reflected { received: time, sent: time, sequence: number, ttl: 64, counters: None };
+        let sample = Sample {
+            sequence,
+            rtt_ns: 1_000 + sequence,
+            user_rtt_ns: 2_000,
+            kernel: true,
+            residence_ns: None,
+            ways: None,
+            reordered: false,
+            reflected: Some(reflected),
+        };
+        Reception { sample, length: 60, ttl: None }
+    }
+
+    fn sent(trace: &mut Trace, sequences: std::ops::Range<u64>) {
+        for sequence in sequences {
+            let at = Timestamp::from_nanos(5_000_000_000 + sequence * 1_000_000_000);
+            trace.take(&Event::Sent { sequence, at });
+        }
+    }
+
+    #[test]
+    fn losses_are_placed_in_time_and_on_their_way() {
+        let mut trace = Trace::default();
+        sent(&mut trace, 0..10);
+        // Probes 1 and 2 never came to the reflector, of 4 and 5 one did, 7 did; 9 is not known.
+        for (sequence, number) in [(0, 0), (3, 1), (6, 3), (8, 5)] {
+            trace.take(&Event::Answered(reception(sequence, number)));
+        }
+        for sequence in [1, 2, 4, 5, 7, 9] {
+            trace.take(&Event::NoAnswer { sequence, because: None });
+        }
+        trace.take(&Event::Late(reception(5, 2)));
+        let fates: Vec<(f64, Fate)> = trace.lost().map(|lost| (lost.at_s, lost.fate)).collect();
+        let expected = [
+            (1.0, Fate::There),
+            (2.0, Fate::There),
+            (4.0, Fate::Unknown),
+            (5.0, Fate::Late),
+            (7.0, Fate::Back),
+            (9.0, Fate::Unknown),
+        ];
+        assert_eq!(fates, expected);
+        assert_eq!(trace.stretches().len(), 4);
+    }
+
+    #[test]
+    fn a_long_run_keeps_its_extremes_in_bounded_memory() {
+        let mut trace = Trace::default();
+        let probes = 10 * u64::try_from(TRACE_STRETCHES_MAX).unwrap();
+        for sequence in 0..probes {
+            sent(&mut trace, sequence..sequence + 1);
+            trace.take(&Event::Answered(reception(sequence, 0)));
+        }
+        assert!(trace.stretches().len() <= TRACE_STRETCHES_MAX);
+        let (first, last) = (trace.stretches()[0], trace.stretches().last().unwrap());
+        assert_eq!((first.least_ns, last.most_ns), (1_000, 1_000 + probes - 1));
+        assert_eq!(trace.stretches().iter().map(|stretch| u64::from(stretch.probes)).sum::<u64>(), probes);
+    }
+}
