@@ -96,6 +96,16 @@ pub struct Answer {
     /// With which DSCP the sender wants it, where it said so.
     pub dscp: Option<u8>,
     form: AnswerForm,
+    follow_up: Option<FollowUp>,
+}
+
+/// Whose previous reply it will be when the next one tells when it left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct FollowUp {
+    source: SocketAddr,
+    session: u16,
+    sequence: u32,
+    at: Moment,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -119,6 +129,8 @@ impl Answer {
 struct Session {
     received: u32,
     replied: u32,
+    /// The number of the newest reply of which it is known when it left, and when.
+    departed: Option<(u32, WireTime)>,
 }
 
 /// What became of the packets so far.
@@ -211,6 +223,19 @@ impl Reflector {
         }
     }
 
+    /// Whether the sender wants to be told later when this reply left; then [`Reflector::departed`] is to be called.
+    #[must_use]
+    pub fn is_followed_up(answer: &Answer) -> bool {
+        answer.follow_up.is_some()
+    }
+
+    /// The reply was handed to the system at this time.
+    pub fn departed(&mut self, answer: &Answer, at: Timestamp) {
+        let Some(FollowUp { source, session, sequence, at: moment }) = answer.follow_up else { return };
+        let sent = WireTime::new(at, self.options.format);
+        self.sessions.entry((source, session), moment).departed = Some((sequence, sent));
+    }
+
     /// The session that a packet says to be of, and whether its HMAC shows that it is.
     #[must_use]
     pub fn identify(&self, packet: &[u8]) -> (u16, bool) {
@@ -238,7 +263,7 @@ impl Reflector {
                 }
                 self.gate.check_rate(arrival)?;
                 text::capitalize(&mut buffer[..length]);
-                Ok(Answer { length, dscp: None, form: AnswerForm::Text })
+                Ok(Answer { length, dscp: None, form: AnswerForm::Text, follow_up: None })
             }
             Protocol::Stamp => {
                 let (mode, request) = self.parse(arrival, packet)?;
@@ -315,11 +340,19 @@ impl Reflector {
             reply_sequence: reply.sequence.to_be_bytes(),
             synchronized: self.error.synchronized,
             counters: session.map(|session| (session.received, session.replied)),
+            previous: session.and_then(|session| session.departed),
             key: self.options.keys.of_session(request.session).filter(|_| mode == Mode::Authenticated),
         };
-        let dscp = extensions::reflect(&mut packet[mode.fixed_bytes()..], &circumstances);
+        let asked = extensions::reflect(&mut packet[mode.fixed_bytes()..], &circumstances);
         let form = AnswerForm::Stamp { mode, session: request.session };
-        Ok(Answer { length, dscp, form })
+        let follow_up = FollowUp {
+            source: arrival.source,
+            session: request.session,
+            sequence: reply.sequence,
+            at: arrival.at,
+        };
+        let follow_up = Some(follow_up).filter(|_| asked.follow_up && session.is_some());
+        Ok(Answer { length, dscp: asked.dscp, form, follow_up })
     }
 }
 

@@ -231,7 +231,8 @@ impl Stamp {
                     | Kind::ExtraPadding
                     | Kind::Location
                     | Kind::TimestampInformation
-                    | Kind::ClassOfService,
+                    | Kind::ClassOfService
+                    | Kind::FollowUpTelemetry,
                 )
                 | None => {}
             }

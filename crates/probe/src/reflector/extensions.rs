@@ -1,13 +1,13 @@
 //! What a reflector does with the TLVs of a request, in place: fills in what it understands, flags the rest (RFC 8972 §4).
-//! Lengths and order never change. Absent: access reports and follow-up telemetry, flagged as not understood.
+//! Lengths and order never change. Absent: access reports, flagged as not understood.
 
 use super::Arrival;
 use crate::limits::TLVS_MAX;
-use crate::stamp::Key;
 use crate::stamp::tlv::{
-    self, ClassOfService, CutShort, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, MALFORMED,
+    self, ClassOfService, CutShort, DirectMeasurement, FollowUp, HEADER_BYTES, INTEGRITY, Kind, MALFORMED,
     METHOD_SOFTWARE, SOURCE_FREE_RUNNING, SOURCE_NTP, Tlv, UNRECOGNIZED,
 };
+use crate::stamp::{Key, WireTime};
 
 /// What the values are made of.
 pub(super) struct Circumstances<'a> {
@@ -17,8 +17,19 @@ pub(super) struct Circumstances<'a> {
     pub(super) synchronized: bool,
     /// Requests received and replies sent in this session, where they are counted.
     pub(super) counters: Option<(u32, u32)>,
+    /// The number of the session's previous reply and when it left, where both are known.
+    pub(super) previous: Option<(u32, WireTime)>,
     /// The key of an authenticated session, whose TLVs carry an HMAC.
     pub(super) key: Option<&'a Key>,
+}
+
+/// What a sender asks beside the values.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Asked {
+    /// The DSCP that it wants for the reply.
+    pub(super) dscp: Option<u8>,
+    /// Whether it will want to know when this reply left.
+    pub(super) follow_up: bool,
 }
 
 /// One TLV, by its place.
@@ -30,33 +41,33 @@ struct Place {
     known: bool,
 }
 
-/// Turns the TLVs of a request into those of its reply; returns the DSCP that the sender wants for it.
-pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Option<u8> {
+/// Turns the TLVs of a request into those of its reply.
+pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Asked {
     let (places, cut) = places(tlvs);
     if !integrity_holds(tlvs, &places, circumstances) {
         for place in &places {
             set_flags(tlvs, place.at, |flags| flags | INTEGRITY);
         }
-        return None;
+        return Asked::default();
     }
-    let mut dscp = None;
+    let mut asked = Asked::default();
     for place in &places {
         if place.kind.is_none() {
             set_flags(tlvs, place.at, |_| if place.known { MALFORMED } else { UNRECOGNIZED });
             if place.known {
                 // RFC 8972 §4: processing ends here, what follows is copied.
-                return dscp;
+                return asked;
             }
             continue;
         }
-        let understood = fill(tlvs, place, circumstances, &mut dscp);
+        let understood = fill(tlvs, place, circumstances, &mut asked);
         set_flags(tlvs, place.at, |_| if understood { 0 } else { UNRECOGNIZED });
     }
     if let Some(CutShort { at }) = cut {
         set_flags(tlvs, at, |_| MALFORMED);
     }
     sign(tlvs, &places, circumstances);
-    dscp
+    asked
 }
 
 fn places(tlvs: &[u8]) -> (Vec<Place>, Option<CutShort>) {
@@ -106,7 +117,7 @@ fn sign(tlvs: &mut [u8], places: &[Place], circumstances: &Circumstances<'_>) {
 }
 
 /// Fills in one value; false when it is not understood.
-fn fill(tlvs: &mut [u8], place: &Place, circumstances: &Circumstances<'_>, dscp: &mut Option<u8>) -> bool {
+fn fill(tlvs: &mut [u8], place: &Place, circumstances: &Circumstances<'_>, wishes: &mut Asked) -> bool {
     let value = tlvs.get_mut(place.at + HEADER_BYTES..place.at + HEADER_BYTES + place.length);
     let (Some(kind), Some(value)) = (place.kind, value) else { return false };
     match kind {
@@ -123,9 +134,19 @@ fn fill(tlvs: &mut [u8], place: &Place, circumstances: &Circumstances<'_>, dscp:
             let Some(seen) = circumstances.arrival.traffic_class else { return false };
             let Some(asked) = value.first_chunk::<4>() else { return false };
             let asked = ClassOfService::from_bytes(*asked);
-            *dscp = Some(asked.wanted_dscp);
+            wishes.dscp = Some(asked.wanted_dscp);
             let seen = ClassOfService { seen_dscp: seen >> 2, seen_ecn: seen & 3, kept: 0, ..asked };
             value.copy_from_slice(&seen.to_bytes());
+            true
+        }
+        Kind::FollowUpTelemetry => {
+            wishes.follow_up = true;
+            let known = circumstances.previous.map(|(sequence, sent)| FollowUp {
+                sequence,
+                sent,
+                method: METHOD_SOFTWARE,
+            });
+            value.copy_from_slice(&known.unwrap_or_default().to_bytes());
             true
         }
         Kind::DirectMeasurement => {

@@ -231,6 +231,7 @@ impl Faulty {
         let answer: Answer = self.reflector.answer(arrival, &mut buffer, packet.len()).ok()?;
         buffer.truncate(answer.length);
         self.reflector.seal(&answer, &mut buffer, wall);
+        self.reflector.departed(&answer, wall);
         let departure = Departure { packet: buffer, copies: 1, arrival: *arrival, dscp: answer.dscp };
         Some((departure, answer.mode()))
     }

@@ -126,6 +126,30 @@ fn extensions_are_filled_in_and_unknown_ones_flagged() {
 }
 
 #[test]
+fn follow_up_telemetry_tells_when_the_previous_reply_left() {
+    let mut tlvs = Vec::new();
+    tlv::push(&mut tlvs, Kind::FollowUpTelemetry, &[0xee; 16]);
+    let left = Timestamp::from_nanos(NOW.nanos() + 25_000);
+    let told = |reflector: &mut Reflector| {
+        let bytes = packet(&request(5, 9), Mode::Unauthenticated, &tlvs, None);
+        let mut buffer = bytes.clone();
+        let answer = reflector.answer(&arrival("192.0.2.1:4000"), &mut buffer, bytes.len()).unwrap();
+        reflector.departed(&answer, left);
+        assert_eq!(buffer[44], 0, "understood");
+        buffer[48..].to_vec()
+    };
+    let mut stateful = reflector(Options::default());
+    assert_eq!(told(&mut stateful), [0; 16], "there was none before");
+    for sequence in 0..2_u32 {
+        let sent = WireTime::new(left, Format::Ntp).0.to_be_bytes();
+        let expected = [&sequence.to_be_bytes()[..], &sent, &[2, 0, 0, 0]].concat();
+        assert_eq!(told(&mut stateful), expected);
+    }
+    let mut stateless = reflector(Options { counting: Counting::Stateless, ..Options::default() });
+    assert_eq!([told(&mut stateless), told(&mut stateless)], [[0; 16]; 2], "RFC 8972 section 4.7");
+}
+
+#[test]
 fn a_malformed_extension_ends_the_work_on_them() {
     // Counters of a wrong length, then padding; and a last one that is cut short.
     for (tlvs, flags) in [

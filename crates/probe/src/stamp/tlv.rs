@@ -2,9 +2,10 @@
 //!
 //! A sender sets the U flag of each; a reflector clears it on those that it understood, sets M on the one whose length is
 //! wrong and stops there, sets I on all when their HMAC is wrong. Absent: access reports, which are for mobile
-//! networks, and follow-up telemetry; a reflector here leaves their U flag set.
+//! networks; a reflector here leaves their U flag set.
 
 use super::auth::{HMAC_BYTES, Key};
+use super::clock::WireTime;
 
 /// Octets before a value.
 pub const HEADER_BYTES: usize = 4;
@@ -28,6 +29,8 @@ pub enum Kind {
     ClassOfService,
     /// Counters of packets.
     DirectMeasurement,
+    /// When the reflector's previous reply really left.
+    FollowUpTelemetry,
     /// The HMAC of the TLVs before it.
     Hmac,
 }
@@ -42,6 +45,7 @@ impl Kind {
             3 => Some(Self::TimestampInformation),
             4 => Some(Self::ClassOfService),
             5 => Some(Self::DirectMeasurement),
+            7 => Some(Self::FollowUpTelemetry),
             8 => Some(Self::Hmac),
             _ => None,
         }
@@ -56,6 +60,7 @@ impl Kind {
             Self::TimestampInformation => 3,
             Self::ClassOfService => 4,
             Self::DirectMeasurement => 5,
+            Self::FollowUpTelemetry => 7,
             Self::Hmac => 8,
         }
     }
@@ -68,6 +73,7 @@ impl Kind {
             Self::Location => value_bytes >= 4,
             Self::TimestampInformation | Self::ClassOfService => value_bytes == 4,
             Self::DirectMeasurement => value_bytes == 12,
+            Self::FollowUpTelemetry => value_bytes == 16,
             Self::Hmac => value_bytes == HMAC_BYTES,
         }
     }
@@ -216,6 +222,33 @@ impl DirectMeasurement {
             received: u32::from_be_bytes([e, f, g, h]),
             replied: u32::from_be_bytes([i, j, k, l]),
         }
+    }
+}
+
+/// Follow-up telemetry (RFC 8972 §4.7): about the reply before this one. All zero where nothing is known of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct FollowUp {
+    /// The reflector's number of that reply.
+    pub sequence: u32,
+    /// When it left, in the format of the reflector's error estimate.
+    pub sent: WireTime,
+    /// How that was found out.
+    pub method: u8,
+}
+
+impl FollowUp {
+    /// Its sixteen octets.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        let (words, _) = bytes.as_chunks_mut::<4>();
+        let [high, low] = [self.sent.0 >> 32, self.sent.0 & 0xffff_ffff];
+        let word = |half: u64| u32::try_from(half).unwrap_or(u32::MAX);
+        let all = [self.sequence, word(high), word(low), u32::from(self.method) << 24];
+        for (place, word) in words.iter_mut().zip(all) {
+            *place = word.to_be_bytes();
+        }
+        bytes
     }
 }
 

@@ -197,6 +197,7 @@ impl Line {
                 break;
             }
             batch.answer(&mut reflector, &clock, self.address.port());
+            batch.follow_up(&mut reflector, &clock);
             batch.send(&self.socket);
         }
         Ok(Tally { counts: reflector.counts().clone(), faults: None })
@@ -309,6 +310,16 @@ impl Batch {
             if let Some(answer) = &received.answer {
                 reflector.seal(answer, &mut buffer[..answer.length], now);
             }
+        }
+    }
+
+    /// Notes when answers leave of which the next ones are to tell it: read before they are handed over, for on loopback one
+    /// arrives before the system call has ended, and behind everything that was to be sealed.
+    fn follow_up(&self, reflector: &mut Reflector, clock: &Clock) {
+        let answers = || self.received.iter().filter_map(|received| received.answer.as_ref());
+        if answers().any(Reflector::is_followed_up) {
+            let now = clock.wall();
+            answers().for_each(|answer| reflector.departed(answer, now));
         }
     }
 

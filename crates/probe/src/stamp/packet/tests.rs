@@ -6,11 +6,16 @@ use super::*;
 use crate::stamp::clock::Format;
 use crate::time::Timestamp;
 
-const GOLDEN: &str = include_str!("../../../golden/stamp.txt");
+const SCAPY: &str = include_str!("../../../golden/stamp.txt");
+const STAMP_SUITE: &str = include_str!("../../../golden/stamp_suite.txt");
 
 /// The packet of this name.
 fn golden(name: &str) -> Vec<u8> {
-    let line = GOLDEN.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
+    of(SCAPY, name)
+}
+
+fn of(packets: &str, name: &str) -> Vec<u8> {
+    let line = packets.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).unwrap();
     let (pairs, rest) = line.as_bytes().as_chunks::<2>();
     assert!(rest.is_empty());
     pairs.iter().map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
@@ -82,6 +87,42 @@ fn authenticated_packets_have_their_fields_where_rfc_8762_draws_them() {
     }
     assert_eq!(packet, drawn);
     assert_eq!(Reply::parse(Mode::Authenticated, &packet), Some(reply()));
+}
+
+/// What stamp-suite sent and answered on loopback (`golden/stamp_suite.py`): each packet is read, and written again as it was.
+#[test]
+fn packets_of_stamp_suite_are_written_again_byte_for_byte() {
+    use crate::stamp::tlv::{self, Kind};
+    let key =
+        crate::stamp::Key::new(&std::array::from_fn::<u8, 32, _>(|n| u8::try_from(n).unwrap())).unwrap();
+    for (name, mode) in [("open", Mode::Unauthenticated), ("authenticated", Mode::Authenticated)] {
+        let keyed = mode == Mode::Authenticated;
+        let (asked, replied) =
+            (of(STAMP_SUITE, &format!("request-{name}")), of(STAMP_SUITE, &format!("reply-{name}")));
+        let request = Request::parse(mode, &asked).unwrap();
+        assert_eq!((request.sequence, request.session), (0, 0xbeef), "{name}");
+        let reply = Reply::parse(mode, &replied).unwrap();
+        assert_eq!((reply.sequence, reply.request_sequence), (0, 0), "{name}");
+        for (packet, hmac_sequence) in [(&asked, request.sequence), (&replied, reply.sequence)] {
+            let mut again = vec![0xff; mode.fixed_bytes()];
+            let written = if packet == &asked {
+                request.write(mode, &mut again)
+            } else {
+                reply.write(mode, &mut again)
+            };
+            assert!(written);
+            if keyed {
+                key.sign(&mut again);
+            }
+            assert_eq!(packet[..mode.fixed_bytes()], again, "{name}");
+            let tlvs = &packet[mode.fixed_bytes()..];
+            let hmac = tlv::parse(tlvs).map(Result::unwrap).find(|tlv| tlv.kind() == Some(Kind::Hmac));
+            assert_eq!(hmac.is_some(), keyed, "{name}");
+            if let Some(hmac) = hmac {
+                assert!(key.verify_tlvs(hmac_sequence.to_be_bytes(), &tlvs[..hmac.at], hmac.value), "{name}");
+            }
+        }
+    }
 }
 
 proptest! {
