@@ -1,7 +1,7 @@
 //! What keeps the probe from measuring at all. Absent: what happens to single packets; that is a result.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Why the driver could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,20 @@ pub enum ProbeError {
     NoRoute {
         /// The target.
         address: SocketAddr,
+    },
+    /// The target is no single host.
+    #[error("{address} stands for many hosts or for none, not for a target")]
+    NotOneHost {
+        /// The target.
+        address: SocketAddr,
+    },
+    /// Source and target are of different families.
+    #[error("probes to {address} cannot come from {from}: one is IPv4, the other IPv6")]
+    OtherFamily {
+        /// The target.
+        address: SocketAddr,
+        /// Where probes were to come from.
+        from: IpAddr,
     },
     /// The system refuses what was asked of a socket.
     #[error("cannot {action} for {address}")]

@@ -134,6 +134,68 @@ fn late_double_and_strange_answers_are_told_apart() {
     assert_eq!((counts.duplicates, counts.reordered), (1, 1));
 }
 
+#[test]
+fn forged_and_damaged_answers_answer_nothing_and_take_nothing_from_the_true_ones() {
+    let mut prober = Prober::new(plan(4, 100), at(0), 1);
+    for n in 0..4 {
+        drain(&mut prober, n * 100 * MS);
+    }
+    // Who does not see the probes guesses their numbers, but not the times that they carry.
+    for n in 0..4 {
+        let guessed =
+            Arrived { echo: form::Echo::Text(wall(n * 100 * MS + 1)), ..answer(2, 0, 1_000, 1_000, 9) };
+        assert_eq!(prober.answered(&guessed), Outcome::Corrupt { sequence: 2 });
+    }
+    assert_eq!(prober.damaged(3), Outcome::Corrupt { sequence: 3 }, "with a wrong HMAC");
+    assert_eq!(prober.damaged(77), Outcome::Unknown);
+    for (n, number) in [(0, 0), (2, 2), (3, 3)] {
+        let answer = answer(n, u64::from(n) * 100 * MS, 1_000, 1_000, number + 5);
+        assert!(matches!(prober.answered(&answer), Outcome::Answered(_)), "the true answer counts");
+    }
+    assert_eq!(prober.damaged(3), Outcome::Corrupt { sequence: 3 }, "a replay that was changed");
+    drain(&mut prober, 2_000 * MS);
+    let counts = prober.statistics().counts();
+    assert_eq!((counts.answered, counts.no_answer, counts.corrupt), (3, 1, 6));
+    // The reflector's numbers begin at five: it answered somebody before, and so it looks to this prober as if five were lost.
+    assert_eq!(
+        prober.statistics().loss_by_direction().map(|lost| lost.up),
+        None,
+        "what does not add up is not told"
+    );
+}
+
+/// A reflector's clock that jumps, and the sender's: round trips and losses stay, and no one-way delay is made up.
+#[test]
+fn a_clock_that_steps_on_either_side_spoils_neither_round_trips_nor_counts() {
+    const STEP_NS: u64 = 5_000_000_000;
+    for (sender, reflector) in [(STEP_NS, 0), (0, STEP_NS), (STEP_NS, STEP_NS / 2)] {
+        let mut prober = Prober::new(plan(20, 100), at(0), 1);
+        for n in 0..20_u32 {
+            let now = u64::from(n) * 100 * MS;
+            let Step::Send { sequence, due } = prober.poll(at(now)) else { panic!("probe {n} is due") };
+            let (mine, theirs) = if n < 10 { (0, 0) } else { (sender, reflector) };
+            prober.sent(sequence, at(now), wall(now + mine), due);
+            // Probe 10 is under way while the clocks are set.
+            let after = if n == 10 { (sender, reflector) } else { (0, 0) };
+            prober.kernel_sent(sequence, wall(now + 1_000 + mine));
+            let mut arrived = answer(n, now, 300_000, 200_000, n);
+            arrived.echo = form::Echo::Text(wall(now + mine));
+            arrived.received = Timestamp::from_nanos(arrived.received.nanos() + mine + after.0);
+            if let Some(reflected) = &mut arrived.reflected {
+                reflected.received = Timestamp::from_nanos(reflected.received.nanos() + theirs);
+                reflected.sent = Timestamp::from_nanos(reflected.sent.nanos() + theirs + after.1);
+            }
+            assert!(matches!(prober.answered(&arrived), Outcome::Answered(_)), "probe {n}");
+        }
+        let statistics = prober.statistics();
+        let rtt = statistics.rtt().quantiles().unwrap();
+        assert_eq!((rtt.min_ns, rtt.count), (500_000.0, 20));
+        assert!(rtt.max_ns <= 510_000.0, "{rtt:?}");
+        assert_eq!((statistics.counts().no_answer, statistics.counts().corrupt), (0, 0));
+        assert_eq!(statistics.one_way(), None, "two clocks that did not run evenly cannot be compared");
+    }
+}
+
 /// An answer in the queue of a busy process: its time is over, but nobody gave the probe up yet.
 #[test]
 fn an_answer_read_after_its_time_is_late_even_before_the_probe_is_given_up() {

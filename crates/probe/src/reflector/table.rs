@@ -32,6 +32,11 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         Self { sets, idle_ns, hashing }
     }
 
+    #[cfg(test)]
+    pub(super) fn sets(&self) -> usize {
+        self.sets.len()
+    }
+
     /// The value of `key`, made anew when there is none or it was idle for too long.
     pub(super) fn entry(&mut self, key: K, now: Moment) -> &mut V {
         let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);

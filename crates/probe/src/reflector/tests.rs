@@ -1,7 +1,7 @@
 //! The reflector as a function: what is answered, with which bytes, and what is met with silence.
 
 use std::hash::RandomState;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::prelude::*;
 
@@ -243,24 +243,67 @@ fn a_sender_that_is_too_fast_is_slowed_down_and_others_are_not() {
     assert_eq!((0..50).filter(|_| answered("192.0.2.1:4000", 9_000)).count(), 10);
 }
 
+/// Some octets that are no request, or a request, from an address that is never the same twice, of either family.
+fn forged(round: u32, junk: &mut [u8; 44]) -> SocketAddr {
+    let spread = round.wrapping_mul(0x9e37_79b1);
+    if round % 4 == 0 {
+        junk.fill(0);
+        junk[..4].copy_from_slice(&round.to_be_bytes());
+    } else {
+        junk[usize::try_from(spread % 44).unwrap()] ^= 0x5a;
+    }
+    let port = 1_024 + u16::try_from(spread % 60_000).unwrap();
+    if round % 2 == 0 {
+        return SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 | spread >> 8).into(), port);
+    }
+    let network = 0x2001_0db8_0000_0000_0000_0000_0000_0000 | u128::from(spread) << 64;
+    SocketAddr::new(Ipv6Addr::from_bits(network).into(), port)
+}
+
 #[test]
-fn an_honest_sender_is_answered_and_counted_amid_a_flood_of_forged_addresses() {
+fn an_honest_sender_is_counted_amid_a_million_packets_a_second_from_everywhere() {
+    const PACKETS_PER_S: u32 = 1_000_000;
     let options = Options { address_rate: Some(100), network_rate: Some(1_000), ..Options::default() };
     let mut reflector = reflector(options);
+    let room = reflector.sessions.sets();
     let mut answered = Vec::new();
-    for round in 0_u32..60_000 {
-        let mut forged = arrival("192.0.2.1:4000");
-        forged.source =
-            SocketAddr::new(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + round * 7919 % 0x00ff_ffff)), 5_000);
-        forged.at = Moment::from_nanos(u64::from(round) * 1_000);
-        let _maybe = reflected(&mut reflector, &forged, &plain(round));
-        if round % 1_000 == 0 {
-            let honest = Arrival { at: forged.at, ..arrival("198.51.100.1:4000") };
+    let (mut junk, mut buffer) = ([0; 44], [0; 112]);
+    for round in 0..PACKETS_PER_S / 4 {
+        let at = Moment::from_nanos(u64::from(round) * 1_000_000_000 / u64::from(PACKETS_PER_S));
+        let source = forged(round, &mut junk);
+        buffer[..44].copy_from_slice(&junk);
+        let length = usize::try_from(round % 45).unwrap().max(usize::from(round % 4 == 0) * 44);
+        let stranger = Arrival { source, at, ..arrival("192.0.2.1:4000") };
+        let _maybe = reflector.answer(&stranger, &mut buffer, length);
+        if round % 2_500 == 0 {
+            let honest = Arrival { at, ..arrival("198.51.100.1:4000") };
             let reply = reflected(&mut reflector, &honest, &plain(round)).unwrap();
             answered.push(Reply::parse(Mode::Unauthenticated, &reply).unwrap().sequence);
         }
     }
-    assert_eq!(answered, (0..60).collect::<Vec<u32>>());
+    assert_eq!(answered, (0..100).collect::<Vec<u32>>(), "its session was never forgotten");
+    assert_eq!(reflector.sessions.sets(), room, "nothing grew");
+    assert!(reflector.counts().silent(Silence::TooShort) > 100_000);
+}
+
+#[test]
+fn copies_and_packets_out_of_order_are_answered_each_by_itself() {
+    let key = Key::new(&[1; 32]).unwrap();
+    let mut keys = Keys::default();
+    keys.insert(9, key.clone());
+    let mut reflector = reflector(Options { keys, ..Options::default() });
+    let from = arrival("192.0.2.1:4000");
+    let numbers = [5_u32, 5, 4, 900, 5].map(|sequence| {
+        let bytes = packet(&request(sequence, 9), Mode::Authenticated, &[], Some(&key));
+        let reply =
+            Reply::parse(Mode::Authenticated, &reflected(&mut reflector, &from, &bytes).unwrap()).unwrap();
+        (reply.request_sequence, reply.sequence)
+    });
+    assert_eq!(
+        numbers,
+        [(5, 0), (5, 1), (4, 2), (900, 3), (5, 4)],
+        "a sender sees the copies by their numbers"
+    );
 }
 
 #[test]

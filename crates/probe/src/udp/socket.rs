@@ -75,6 +75,12 @@ pub(super) struct Sending {
 /// A socket that is connected to `address`, and whether the kernel stamps what it sends.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the system's own list of errors grows")]
 pub(super) fn connected(address: SocketAddr, sending: &Sending) -> Result<(UdpSocket, bool), ProbeError> {
+    if let Some(from) = sending.from.filter(|from| from.is_ipv4() != address.is_ipv4()) {
+        return Err(ProbeError::OtherFamily { address, from });
+    }
+    if !is_one_host(address.ip()) {
+        return Err(ProbeError::NotOneHost { address });
+    }
     let any: IpAddr = match address {
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
@@ -93,7 +99,12 @@ pub(super) fn connected(address: SocketAddr, sending: &Sending) -> Result<(UdpSo
         })?;
     }
     socket.connect(address).map_err(|source| match source.kind() {
-        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable => ProbeError::NoRoute { address },
+        // From the address that was asked for, there may be no way, or none at all.
+        io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable | io::ErrorKind::InvalidInput => {
+            ProbeError::NoRoute { address }
+        }
+        // The broadcast address of a network of this machine.
+        io::ErrorKind::PermissionDenied => ProbeError::NotOneHost { address },
         _ => ProbeError::Socket { action: "aim a socket", address, source },
     })?;
     let stamps = receive_stamps()
@@ -102,6 +113,13 @@ pub(super) fn connected(address: SocketAddr, sending: &Sending) -> Result<(UdpSo
         | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
     let stamped = setsockopt(&socket, sockopt::Timestamping, &stamps).is_ok();
     Ok((socket, stamped))
+}
+
+fn is_one_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => !(v4.is_broadcast() || v4.is_multicast() || v4.is_unspecified()),
+        IpAddr::V6(v6) => !(v6.is_multicast() || v6.is_unspecified()),
+    }
 }
 
 fn options(socket: &UdpSocket, address: SocketAddr, sending: &Sending) -> nix::Result<()> {

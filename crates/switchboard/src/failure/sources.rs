@@ -156,6 +156,11 @@ impl From<ProbeError> for Failure {
             ProbeError::NoRoute { .. } => {
                 (Exit::Usage, Some("check the address and the network of this machine"))
             }
+            ProbeError::NotOneHost { .. } => (Exit::Usage, Some("name a single host, or its address")),
+            ProbeError::OtherFamily { .. } => (
+                Exit::Usage,
+                Some("name an address of the target's family with --from, or choose it by -4 or -6"),
+            ),
             ProbeError::Socket { .. } => (Exit::Unavailable, None),
             ProbeError::System { .. } => (Exit::Internal, None),
         };
