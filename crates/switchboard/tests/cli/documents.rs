@@ -41,7 +41,8 @@ fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
     let (mut server, mut listening) = (None, Vec::new());
     for command in &commands {
         let command = &ports.iter().fold((*command).to_owned(), |command, (port, free)| {
-            command.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"))
+            let on_loopback = command.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{free}"));
+            on_loopback.replace(&format!("localhost:{port}"), &format!("localhost:{free}"))
         });
         if let Some(stream) = says_ready_on(command) {
             listening.push(Listening::start(&house, command, stream));
@@ -61,11 +62,12 @@ fn run_all(document: &Path, seen: &mut BTreeSet<String>) -> usize {
 
 /// The ports on loopback that documents name. What listens there may be anything, on the machine of a developer, so each
 /// document gets free ones instead.
-const PORTS: [(u16, Protocol); 6] = [
+const PORTS: [(u16, Protocol); 7] = [
     (8080, Protocol::Tcp),
     (8620, Protocol::Udp),
     (8621, Protocol::Udp),
     (8622, Protocol::Udp),
+    (8623, Protocol::Udp),
     (8862, Protocol::Udp),
     (9620, Protocol::Tcp),
 ];

@@ -19,7 +19,8 @@ pub(super) struct Trace {
     per_stretch: u32,
     lost: VecDeque<Lost>,
     gaps: VecDeque<Gap>,
-    newest: Option<(u64, u32)>,
+    /// What comes next where nothing is lost: a probe, and the reflector's number of its answer.
+    next: (u64, u32),
 }
 
 /// Some probes in a row that were answered in time.
@@ -138,19 +139,14 @@ impl Trace {
     fn bridge(&mut self, sample: &Sample) {
         let Some(reflected) = sample.reflected else { return };
         let (sequence, number) = (sample.sequence, reflected.sequence);
-        let Some((last, last_number)) = self.newest else {
-            self.newest = Some((sequence, number));
-            return;
-        };
-        if sequence <= last {
-            return;
-        }
-        self.newest = Some((sequence, number));
-        let missing = sequence - last - 1;
+        // The first reply of a session has the number zero.
+        let (next, next_number) = self.next;
+        let Some(missing) = sequence.checked_sub(next) else { return };
+        self.next = (sequence + 1, number.wrapping_add(1));
         if missing == 0 {
             return;
         }
-        let answered = u64::from(number.wrapping_sub(last_number).wrapping_sub(1));
+        let answered = u64::from(number.wrapping_sub(next_number));
         let fate = match answered {
             0 => Fate::There,
             all if all == missing => Fate::Back,
@@ -159,8 +155,8 @@ impl Trace {
         if self.gaps.len() >= TRACE_GAPS_MAX {
             self.gaps.pop_front();
         }
-        self.gaps.push_back(Gap { from: last + 1, to: sequence, fate });
-        self.set_fates(last + 1, sequence, fate);
+        self.gaps.push_back(Gap { from: next, to: sequence, fate });
+        self.set_fates(next, sequence, fate);
     }
 
     fn set_fates(&mut self, from: u64, to: u64, fate: Fate) {
@@ -219,17 +215,17 @@ mod tests {
     fn losses_are_placed_in_time_and_on_their_way() {
         let mut trace = Trace::default();
         sent(&mut trace, 0..10);
-        // Probes 1 and 2 never came to the reflector, of 4 and 5 one did, 7 did; 9 is not known.
-        for (sequence, number) in [(0, 0), (3, 1), (6, 3), (8, 5)] {
+        // Probe 0 came to the reflector, 2 never did, of 4 and 5 one did, 7 did; 9 is not known.
+        for (sequence, number) in [(1, 1), (3, 2), (6, 4), (8, 6)] {
             trace.take(&Event::Answered(reception(sequence, number)));
         }
-        for sequence in [1, 2, 4, 5, 7, 9] {
+        for sequence in [0, 2, 4, 5, 7, 9] {
             trace.take(&Event::NoAnswer { sequence, because: None });
         }
         trace.take(&Event::Late(reception(5, 2)));
         let fates: Vec<(f64, Fate)> = trace.lost().map(|lost| (lost.at_s, lost.fate)).collect();
         let expected = [
-            (1.0, Fate::There),
+            (0.0, Fate::Back),
             (2.0, Fate::There),
             (4.0, Fate::Unknown),
             (5.0, Fate::Late),

@@ -9,6 +9,7 @@ use switchboard_probe::udp::Reception;
 
 use super::*;
 
+const DOCUMENT: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ping.md"));
 const MS: u64 = 1_000_000;
 const WALL: u64 = 1_700_000_000_000_000_000;
 
@@ -63,7 +64,10 @@ fn the_chart_shows_round_trips_losses_and_figures() {
     let mut terminal = Terminal::new(TestBackend::new(100, 18)).unwrap();
     terminal.draw(|frame| render(frame, &[view])).unwrap();
     let drawn = terminal.backend().to_string();
+    let lines: Vec<&str> = drawn.lines().map(|line| line.trim_matches('"').trim_end()).collect();
+    let drawn = lines.join("\n");
     expect_test::expect_file!["live.txt"].assert_eq(&drawn);
+    assert!(DOCUMENT.contains(drawn.trim_end()), "docs/ping.md shows another chart than live.txt");
 }
 
 #[test]
