@@ -1,11 +1,14 @@
 //! Datagrams from strangers: test packets, their extensions, texts, and the reflector that answers them.
 //!
-//! Held: nothing panics; what is read is written again; a reply is as long as its request; a reply is never answered.
+//! Held: nothing panics; what is read is written again; a reply is as long as its request, also where packets are spoiled on
+//! purpose; a reply is never answered.
 
 use std::hash::RandomState;
+use std::time::Duration;
 
+use switchboard_probe::fault::{Fault, Faults, Kind, Share, Way};
 use switchboard_probe::prober::form::{Form, Stamp};
-use switchboard_probe::reflector::{Arrival, Options, Protocol, Reflector};
+use switchboard_probe::reflector::{Arrival, Faulty, Options, Protocol, Reflector};
 use switchboard_probe::stamp::{Key, Keys, Mode, Reply, Request, tlv};
 use switchboard_probe::{Moment, Timestamp, text};
 
@@ -48,7 +51,8 @@ fn reflect(packet: &[u8], key: Option<Key>, text: bool) {
     }
     let plain = keys.is_empty() && !text;
     let protocol = if text { Protocol::Text } else { Protocol::Stamp };
-    let mut reflector = Reflector::new(Options { keys, protocol, ..Options::default() }, &RandomState::new());
+    let options = Options { keys, protocol, ..Options::default() };
+    let mut reflector = Reflector::new(options.clone(), &RandomState::new());
     let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
     let arrival = Arrival {
         source: ([192, 0, 2, 1], 4_000).into(),
@@ -60,10 +64,29 @@ fn reflect(packet: &[u8], key: Option<Key>, text: bool) {
         traffic_class: Some(0),
     };
     let length = buffer.len();
+    spoil(Reflector::new(options, &RandomState::new()), &arrival, &buffer);
     let Ok(answer) = reflector.answer(&arrival, &mut buffer, length) else { return };
     reflector.seal(&answer, &mut buffer, now);
     assert_eq!(answer.length, length);
     if plain {
         assert!(reflector.answer(&arrival, &mut buffer, length).is_err(), "a reply was answered");
+    }
+}
+
+/// The same packet again and again, of which a third suffers each kind of fault.
+fn spoil(reflector: Reflector, arrival: &Arrival, packet: &[u8]) {
+    let share: Share = "1/3".parse().expect("a third is a share");
+    let wish = |(way, kind)| Fault { way, kind, share, delay: Duration::from_millis(1) };
+    let wishes: Vec<Fault> =
+        Way::ALL.into_iter().flat_map(|way| Kind::ALL.map(|kind| (way, kind))).map(wish).collect();
+    let hashing = RandomState::new();
+    let mut faulty = Faulty::new(reflector, Faults::new(&wishes, 1), Vec::new(), &hashing);
+    let local = Arrival { source: ([127, 0, 0, 1], 4_000).into(), ..*arrival };
+    for _again in 0..8 {
+        faulty.request(&local, packet, local.received);
+    }
+    while let Some(departure) = faulty.poll(Moment::from_nanos(u64::MAX), local.received) {
+        assert_eq!(departure.packet.len(), packet.len());
+        assert!(departure.copies <= 2);
     }
 }

@@ -246,14 +246,14 @@ fn a_sender_that_is_too_fast_is_slowed_down_and_others_are_not() {
 /// Some octets that are no request, or a request, from an address that is never the same twice, of either family.
 fn forged(round: u32, junk: &mut [u8; 44]) -> SocketAddr {
     let spread = round.wrapping_mul(0x9e37_79b1);
-    if round % 4 == 0 {
+    if round.is_multiple_of(4) {
         junk.fill(0);
         junk[..4].copy_from_slice(&round.to_be_bytes());
     } else {
         junk[usize::try_from(spread % 44).unwrap()] ^= 0x5a;
     }
     let port = 1_024 + u16::try_from(spread % 60_000).unwrap();
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         return SocketAddr::new(Ipv4Addr::from_bits(0x0a00_0000 | spread >> 8).into(), port);
     }
     let network = 0x2001_0db8_0000_0000_0000_0000_0000_0000 | u128::from(spread) << 64;

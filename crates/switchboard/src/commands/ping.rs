@@ -31,7 +31,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::screen::{Form, Screen};
 use exporter::Exporter;
-use live::{Live, Pressed};
+use live::{Live, Pressed, Redraw};
 use plot::Plot;
 use report::Report;
 use target::{Family, Named};
@@ -196,9 +196,9 @@ impl Run<'_> {
     fn tell(&mut self) -> Result<(), Failure> {
         self.report.begin()?;
         let Self { pinger, report, plot, exporter, named, interrupts } = self;
+        let mut wakes = vec![(Wake::Interrupted, interrupts.as_fd())];
+        wakes.extend(exporter.iter().map(|exporter| (Wake::Scraped, exporter.as_fd())));
         loop {
-            let mut wakes = vec![(Wake::Interrupted, interrupts.as_fd())];
-            wakes.extend(exporter.iter().map(|exporter| (Wake::Scraped, exporter.as_fd())));
             let woken = go_on(pinger, &wakes, |place, event| {
                 plot.iter_mut().for_each(|plot| plot.take(place, event));
                 report.event(place, event)
@@ -215,17 +215,15 @@ impl Run<'_> {
     /// A chart instead of lines. When all is answered it ends as well.
     fn draw(&mut self) -> Result<(), Failure> {
         let Self { pinger, plot, exporter, named, interrupts, .. } = self;
+        let (redraw, keyboard) = (Redraw::begin()?, std::io::stdin());
         let mut live = Live::begin(named.len())?;
+        let mut wakes = vec![
+            (Wake::Interrupted, interrupts.as_fd()),
+            (Wake::Redraw, redraw.as_fd()),
+            (Wake::Key, keyboard.as_fd()),
+        ];
+        wakes.extend(exporter.iter().map(|exporter| (Wake::Scraped, exporter.as_fd())));
         loop {
-            // Taken apart from the chart, which changes while it is waited for.
-            let timer = live.timer().try_clone_to_owned().map_err(no_descriptor)?;
-            let stdin = std::io::stdin();
-            let mut wakes = vec![
-                (Wake::Interrupted, interrupts.as_fd()),
-                (Wake::Redraw, timer.as_fd()),
-                (Wake::Key, stdin.as_fd()),
-            ];
-            wakes.extend(exporter.iter().map(|exporter| (Wake::Scraped, exporter.as_fd())));
             let woken = go_on(pinger, &wakes, |place, event| {
                 plot.iter_mut().for_each(|plot| plot.take(place, event));
                 live.take(place, event);
@@ -233,7 +231,10 @@ impl Run<'_> {
             })?;
             match woken {
                 None | Some(Wake::Interrupted) => break,
-                Some(Wake::Redraw) => live.draw(named, pinger)?,
+                Some(Wake::Redraw) => {
+                    redraw.drawn();
+                    live.draw(named, pinger)?;
+                }
                 Some(Wake::Key) if live.pressed()? == Pressed::Leave => break,
                 Some(Wake::Key) => {}
                 Some(Wake::Scraped) => exporter.iter().for_each(|exporter| exporter.answer(named, pinger)),
@@ -255,10 +256,6 @@ fn go_on(
         Pause::Done => Ok(None),
         Pause::Woken(place) => Ok(wakes.get(place).map(|(wake, _)| *wake)),
     }
-}
-
-fn no_descriptor(error: std::io::Error) -> Failure {
-    Failure::new(Exit::Internal, "the system has no descriptor left").because(error)
 }
 
 /// A flood takes what the network has: it is for root, for this machine, and for who insists.

@@ -31,7 +31,6 @@ pub(super) fn is_possible() -> bool {
 /// The chart on the terminal.
 pub(super) struct Live {
     terminal: DefaultTerminal,
-    timer: OwnedFd,
     recent: Vec<Recent>,
 }
 
@@ -45,15 +44,12 @@ pub(super) enum Pressed {
 impl Live {
     /// Takes the terminal over.
     pub(super) fn begin(targets: usize) -> Result<Self, Failure> {
-        let timer = timer().map_err(|errno| {
-            Failure::new(Exit::Internal, "the system has no timer left").because(io::Error::from(errno))
-        })?;
         let terminal = ratatui::try_init().map_err(|error| {
             Failure::new(Exit::InputOutput, "cannot draw on this terminal")
                 .because(error)
                 .advise("leave out --live")
         })?;
-        Ok(Self { terminal, timer, recent: (0..targets).map(|_| Recent::default()).collect() })
+        Ok(Self { terminal, recent: (0..targets).map(|_| Recent::default()).collect() })
     }
 
     /// Takes what happened.
@@ -63,15 +59,8 @@ impl Live {
         }
     }
 
-    /// Readable when it is time to draw.
-    pub(super) fn timer(&self) -> BorrowedFd<'_> {
-        self.timer.as_fd()
-    }
-
-    /// Draws, and waits for the next time.
+    /// Draws what is known by now.
     pub(super) fn draw(&mut self, named: &[Named], pinger: &Pinger) -> Result<(), Failure> {
-        let mut expirations = [0; 8];
-        let _passed = rustix::io::read(&self.timer, &mut expirations);
         let views: Vec<View<'_>> = named
             .iter()
             .zip(&self.recent)
@@ -112,14 +101,36 @@ impl Drop for Live {
     }
 }
 
-fn timer() -> rustix::io::Result<OwnedFd> {
-    let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-    let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-    let ms = i64::try_from(LIVE_REDRAW_MS).unwrap_or(i64::MAX);
-    let every = Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 };
-    let times = Itimerspec { it_interval: every, it_value: every };
-    rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
-    Ok(timer)
+/// Readable when it is time to draw.
+pub(super) struct Redraw(OwnedFd);
+
+impl Redraw {
+    /// From now on, again and again.
+    pub(super) fn begin() -> Result<Self, Failure> {
+        let failed = |errno: rustix::io::Errno| {
+            Failure::new(Exit::Internal, "the system has no timer left").because(io::Error::from(errno))
+        };
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags).map_err(failed)?;
+        let ms = i64::try_from(LIVE_REDRAW_MS).unwrap_or(i64::MAX);
+        let every = Timespec { tv_sec: ms / 1_000, tv_nsec: ms % 1_000 * 1_000_000 };
+        let times = Itimerspec { it_interval: every, it_value: every };
+        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times).map_err(failed)?;
+        Ok(Self(timer))
+    }
+
+    /// Waits for the next time.
+    pub(super) fn drawn(&self) {
+        let mut expirations = [0; 8];
+        // Without an expiration there is nothing to take back.
+        let _passed = rustix::io::read(&self.0, &mut expirations);
+    }
+}
+
+impl AsFd for Redraw {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
 }
 
 /// The newest probes of a target.
