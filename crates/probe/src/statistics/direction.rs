@@ -74,7 +74,7 @@ impl Direction {
         let Some(reflected) = sample.reflected else { return };
         let low = sample.sequence & u64::from(u32::MAX);
         self.counts |= reflected.counters.is_some() || u64::from(reflected.sequence) != low;
-        let replied = u64::from(reflected.sequence) + 1;
+        let replied = self.whole_number(reflected.sequence) + 1;
         let newer = sample.sequence + 1 > self.probed;
         if newer && replied + OVERTAKEN_MAX < self.replied {
             // The reflector was started again, and counts anew.
@@ -85,6 +85,14 @@ impl Direction {
             self.probed = sample.sequence + 1;
             self.damaged += std::mem::take(&mut self.damaged_behind);
         }
+    }
+
+    /// The number near the highest one so far that ends with these 32 bits.
+    fn whole_number(&self, low: u32) -> u64 {
+        let next_low = u32::try_from(self.replied & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        let ahead = i64::from(low.wrapping_sub(next_low).cast_signed());
+        // Before the first number there is none: what seems to be below zero is a large one.
+        self.replied.checked_add_signed(ahead).unwrap_or(u64::from(low))
     }
 
     pub(super) fn told(&self) -> Option<LossByDirection> {
@@ -105,3 +113,20 @@ impl Direction {
 
 /// A reply with a lower number than this many others, to a newer probe, was not overtaken.
 const OVERTAKEN_MAX: u64 = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_replies_go_on_behind_32_bits() {
+        let mut direction = Direction { replied: u64::from(u32::MAX) - 1, ..Direction::default() };
+        for (low, whole) in [(u32::MAX, u64::from(u32::MAX)), (0, 1 << 32), (1, (1 << 32) + 1)] {
+            assert_eq!(direction.whole_number(low), whole);
+            direction.replied = whole + 1;
+        }
+        assert_eq!(direction.whole_number(u32::MAX), u64::from(u32::MAX), "one that was overtaken");
+        let first = Direction::default();
+        assert_eq!([0, 7, u32::MAX].map(|low| first.whole_number(low)), [0, 7, u64::from(u32::MAX)]);
+    }
+}

@@ -1,22 +1,27 @@
 //! What this machine's clocks, sleep and loopback are good for: the floor beneath every figure of a probe. Absent: other
 //! machines, and advice.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::io::IoSliceMut;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::path::Path;
 use std::time::Duration;
 
-use nix::poll::ppoll;
+use nix::poll::{PollFd, PollFlags, ppoll};
+use nix::sys::socket::{MsgFlags, recvmsg};
 use nix::sys::time::TimeSpec;
 use nix::time::{ClockId, clock_getres};
 
 use super::clock::{Clock, ClockState};
 use super::ping::{Options, Pause, Pinger, Target};
 use super::reflect::Listener;
+use super::socket::{self, Sending, control_space};
 use crate::error::ProbeError;
 use crate::prober::form::{Form, Stamp};
 use crate::prober::{Pace, Plan};
 use crate::reflector;
 use crate::stamp::Format;
+use crate::stamp::packet::UNAUTHENTICATED_BYTES;
 use crate::statistics::{Counts, Distribution};
 use crate::time::{Moment, Timestamp};
 
@@ -24,6 +29,8 @@ use crate::time::{Moment, Timestamp};
 const TRIES: u32 = 200;
 /// From one try to the next, and the time that is slept or spun.
 const STEP: Duration = Duration::from_millis(1);
+/// How long an answer on loopback is waited for.
+const PATIENCE: Duration = Duration::from_millis(200);
 /// How often clocks are read to see how finely they advance.
 const READINGS: u32 = 2_000;
 
@@ -48,8 +55,19 @@ pub struct SelfTest {
     pub loopback_user: Distribution,
     /// What became of these probes.
     pub counts: Counts,
+    /// Whether the kernel stamps what is sent, and what is received.
+    pub stamps: Stamps,
     /// Network interfaces with a clock of their own, which could stamp in hardware.
     pub hardware_clocks: Vec<String>,
+}
+
+/// Which stamps the kernel takes in software.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stamps {
+    /// Of what is sent.
+    pub sent: bool,
+    /// Of what is received.
+    pub received: bool,
 }
 
 impl SelfTest {
@@ -64,7 +82,7 @@ impl SelfTest {
         let resolution = [ClockId::CLOCK_REALTIME, ClockId::CLOCK_MONOTONIC]
             .map(|id| clock_getres(id).ok().map(Duration::from));
         let (smallest_step, reading) = steps(&clock);
-        let (loopback, loopback_user, counts) = loopback()?;
+        let (Loopback { rtt, user_rtt, counts }, stamps) = loopback()?;
         Ok(Self {
             resolution,
             smallest_step,
@@ -72,9 +90,10 @@ impl SelfTest {
             clock: clock.state(),
             sleep: overshoot(&clock, sleep),
             spin: overshoot(&clock, |_| {}),
-            loopback,
-            loopback_user,
+            loopback: rtt,
+            loopback_user: user_rtt,
             counts,
+            stamps,
             hardware_clocks: hardware_clocks(Path::new("/sys/class/net")),
         })
     }
@@ -121,12 +140,20 @@ fn sleep(for_this: Duration) {
     let _slept = ppoll(&mut [], Some(TimeSpec::from_duration(for_this)), None);
 }
 
-fn loopback() -> Result<(Distribution, Distribution, Counts), ProbeError> {
+/// What probes on loopback came to.
+#[derive(Default)]
+struct Loopback {
+    rtt: Distribution,
+    user_rtt: Distribution,
+    counts: Counts,
+}
+
+fn loopback() -> Result<(Loopback, Stamps), ProbeError> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut listener = Listener::bind(address, reflector::Options::default())?;
     let (address, remote) = (listener.address(), listener.remote()?);
     let reflecting = std::thread::spawn(move || listener.run());
-    let measured = probe(address);
+    let measured = probe(address).and_then(|measured| Ok((measured, stamps(address)?)));
     remote.stop();
     if let Ok(tally) = reflecting.join() {
         tally?;
@@ -134,14 +161,9 @@ fn loopback() -> Result<(Distribution, Distribution, Counts), ProbeError> {
     measured
 }
 
-fn probe(address: SocketAddr) -> Result<(Distribution, Distribution, Counts), ProbeError> {
+fn probe(address: SocketAddr) -> Result<Loopback, ProbeError> {
     let stamp = Stamp { session: 1, key: None, length: None, dscp: None, fill: Vec::new() };
-    let plan = Plan {
-        count: Some(TRIES.into()),
-        interval: STEP,
-        wait: Duration::from_millis(200),
-        pace: Pace::Schedule,
-    };
+    let plan = Plan { count: Some(TRIES.into()), interval: STEP, wait: PATIENCE, pace: Pace::Schedule };
     let options = Options {
         plan,
         ttl: None,
@@ -154,8 +176,43 @@ fn probe(address: SocketAddr) -> Result<(Distribution, Distribution, Counts), Pr
     };
     let mut pinger = Pinger::open(&[Target { address, form: Form::Stamp(stamp) }], &options)?;
     while pinger.run(&[], |_, _, _| Ok::<(), ProbeError>(()))? != Pause::Done {}
-    let found = pinger.statistics(0).map(|of| (of.rtt().clone(), of.user_rtt().clone(), of.counts()));
-    Ok(found.unwrap_or_default())
+    let found = pinger.statistics(0);
+    Ok(found.map_or_else(Loopback::default, |of| Loopback {
+        rtt: of.rtt().clone(),
+        user_rtt: of.user_rtt().clone(),
+        counts: of.counts(),
+    }))
+}
+
+/// Sends until both were stamped. The kernel may turn its stamps on a little after it was asked for them.
+fn stamps(address: SocketAddr) -> Result<Stamps, ProbeError> {
+    let (socket, _asked) = socket::connected(address, &Sending::default())?;
+    let mut found = Stamps::default();
+    for _try in 0..TRIES / 10 {
+        // Should it not go out, the next one may.
+        let _sent = socket.send(&[0; UNAUTHENTICATED_BYTES]);
+        // Its stamp comes first, and its answer wakes a second time.
+        for _wake in 0..2 {
+            let mut waited = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+            let _came = ppoll(&mut waited, Some(TimeSpec::from_duration(PATIENCE)), None);
+            found.sent |= is_stamped(&socket, MsgFlags::MSG_ERRQUEUE);
+            found.received |= is_stamped(&socket, MsgFlags::empty());
+        }
+        if found.sent && found.received {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// Whether something in this queue has a stamp.
+fn is_stamped(socket: &UdpSocket, queue: MsgFlags) -> bool {
+    let mut buffer = [0; UNAUTHENTICATED_BYTES];
+    let (mut control, mut pieces) = (control_space(), [IoSliceMut::new(&mut buffer)]);
+    let flags = queue | MsgFlags::MSG_DONTWAIT;
+    let received = recvmsg::<()>(socket.as_raw_fd(), &mut pieces, Some(&mut control), flags);
+    let around = received.ok().and_then(|message| message.cmsgs().map(socket::around).ok());
+    around.is_some_and(|around| around.stamp.is_some())
 }
 
 /// Interfaces whose device has a clock of PTP.
@@ -179,6 +236,7 @@ mod tests {
     fn this_machine_is_found_to_have_clocks_and_a_loopback() {
         let found = SelfTest::run().unwrap();
         assert!(found.resolution.iter().chain(&found.smallest_step).all(Option::is_some), "{found:?}");
+        assert_eq!(found.stamps, Stamps { sent: true, received: true }, "every Linux stamps on loopback");
         assert!(found.counts.answered > u64::from(TRIES) / 2, "{found:?}");
         let least = |of: &Distribution| of.quantiles().unwrap().min_ns;
         assert!(least(&found.loopback) <= least(&found.loopback_user));

@@ -349,6 +349,17 @@ fn a_flood_is_as_fast_as_its_answers_and_shows_what_is_missing_as_dots() {
 }
 
 #[test]
+fn spinning_keeps_to_the_schedule_more_exactly_than_sleep_can() {
+    let house = House::new();
+    let reflector = Reflector::start(&house, "127.0.0.1:0", &[]);
+    let arguments = ["ping", "--spin", "-c", "200", "-i", "0.002", "--quiet", "--json", &reflector.address];
+    let (_, summary) = lines(&house.run(&arguments));
+    assert_eq!(summary["sent"].as_u64().unwrap() + summary["skipped"].as_u64().unwrap(), 200, "{summary}");
+    let late = summary["sending_late"]["median_ns"].as_f64().unwrap();
+    assert!(late < 20_000.0, "{late} ns late, half of the time");
+}
+
+#[test]
 fn a_run_is_drawn_into_a_file_that_is_not_replaced_unasked() {
     let house = House::new();
     let reflector = Reflector::start(&house, "127.0.0.1:0", &["--drop", "1/5", "--seed", "3"]);

@@ -11,7 +11,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use switchboard_probe::statistics::{Distribution, Quantiles};
 use switchboard_probe::udp::Pinger;
 
-use super::limits::{SCRAPE_BYTES_MAX, SCRAPE_STALL_MS_MAX};
+use super::limits::{SCRAPE_BYTES_MAX, SCRAPE_READS_MAX, SCRAPE_STALL_MS_MAX};
 use super::target::Named;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -77,11 +77,16 @@ fn answer(mut stream: TcpStream, asking: &OwnedFd, told: &Receiver<String>) -> s
     let patience = Duration::from_millis(SCRAPE_STALL_MS_MAX);
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && head.len() < SCRAPE_BYTES_MAX && stream.read(&mut byte)? > 0 {
-        head.extend_from_slice(&byte);
+    let mut bytes = vec![0; SCRAPE_BYTES_MAX];
+    let mut filled = 0;
+    for _read in 0..SCRAPE_READS_MAX {
+        let read = stream.read(&mut bytes[filled..])?;
+        filled += read;
+        if read == 0 || bytes[..filled].ends_with(b"\r\n\r\n") {
+            break;
+        }
     }
+    let head = &bytes[..filled];
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());

@@ -39,6 +39,7 @@ fn as_json(found: &SelfTest) -> Value {
             "answered": found.counts.answered,
             "kernel_stamps": found.counts.kernel,
         },
+        "kernel_stamps": { "sent": found.stamps.sent, "received": found.stamps.received },
         "hardware_clocks": found.hardware_clocks,
     })
 }
@@ -84,11 +85,14 @@ fn facts(found: &SelfTest) -> Vec<String> {
             "kept by nobody: one-way delay rests on the estimate of the clocks' difference alone".to_owned()
         }
     };
-    let stamps = match (found.counts.kernel, found.counts.answered) {
-        (0, _) => "none: round trips include what this program needs to wake up".to_owned(),
-        (kernel, answered) => {
-            format!("software, sent and received: {kernel} of {answered} round trips rest on them")
+    let (kernel, answered) = (found.counts.kernel, found.counts.answered);
+    let stamps = match (found.stamps.sent, found.stamps.received) {
+        (true, true) => {
+            format!("software, of what is sent and received: {kernel} of {answered} round trips rest on them")
         }
+        (true, false) => "software, of what is sent only: round trips include waking up".to_owned(),
+        (false, true) => "software, of what is received only: round trips include sending".to_owned(),
+        (false, false) => "none: round trips include sending and waking up".to_owned(),
     };
     let hardware = match found.hardware_clocks.as_slice() {
         [] => "no network interface has a clock of its own".to_owned(),
