@@ -26,8 +26,8 @@ const LOST: Frame = Frame { left: 84.0, top: 446.0, width: 690.0, height: 84.0 }
 const SHARES: Frame = Frame { left: 850.0, top: 100.0, width: 320.0, height: 430.0 };
 /// Room between the frame and the first and last value.
 const MARGIN: f64 = 10.0;
-/// Targets whose names fit into the legend.
-const LEGEND_MAX: usize = 8;
+/// Where the legend ends; of further targets it tells the number.
+const LEGEND_END: f64 = 1_090.0;
 
 /// What is drawn of one target.
 pub(super) struct Series<'a> {
@@ -148,18 +148,24 @@ fn headline(series: &[Series<'_>]) -> Vec<Shape> {
         ),
     ];
     let mut x = 24.0;
-    for (number, one) in series.iter().take(LEGEND_MAX).enumerate() {
+    for (number, one) in series.iter().enumerate() {
         let words = summary(one);
+        let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
+        let width = 52.0 + f64::from(letters) * 7.4;
+        if number > 0 && x + width > LEGEND_END {
+            let more = format!("and {} more", series.len() - number);
+            shapes.push(text(at(x, 64.5), &more, 13.0, FAINT, Anchor::Start, false));
+            break;
+        }
         let pen = Pen { colour: COLOURS[number % COLOURS.len()], width: 3.0, dashed: false };
         shapes.push(Shape::Line { through: vec![at(x, 60.0), at(x + 18.0, 60.0)], pen });
         shapes.push(text(at(x + 24.0, 64.5), &words, 13.0, INK, Anchor::Start, false));
-        let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
-        x += 52.0 + f64::from(letters) * 7.4;
+        x += width;
     }
     shapes
 }
 
-/// One target's figures in a line; of several targets only their names fit.
+/// One target's figures in a line.
 fn summary(one: &Series<'_>) -> String {
     let counts = one.statistics.counts();
     format!("{}: {} sent, {} not in time", one.name, counts.sent, counts.no_answer)
@@ -316,8 +322,11 @@ mod tests {
 
     #[test]
     fn a_run_without_any_answer_is_drawn_too() {
-        let (trace, statistics) = (Trace::default(), Statistics::new(1));
+        let (trace, statistics) = (Trace::of_one_among(1), Statistics::new(1));
         let picture = draw(&[Series { name: "192.0.2.1", trace: &trace, statistics: &statistics }]);
         assert!(picture.to_svg().contains("192.0.2.1 did not answer"));
+        let many: Vec<Series<'_>> =
+            (0..20).map(|_| Series { name: "192.0.2.1", trace: &trace, statistics: &statistics }).collect();
+        assert!(draw(&many).to_svg().contains("and 17 more"));
     }
 }

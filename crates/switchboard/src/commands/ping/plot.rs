@@ -41,7 +41,7 @@ impl Plot {
         };
         let overwriting = Overwriting::when(overwrite);
         output_file::check(file, overwriting)?;
-        let traces = (0..targets).map(|_| Trace::default()).collect();
+        let traces = (0..targets).map(|_| Trace::of_one_among(targets)).collect();
         Ok(Self { file: file.to_owned(), kind, overwriting, traces })
     }
 

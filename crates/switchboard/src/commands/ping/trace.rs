@@ -7,11 +7,15 @@ use switchboard_probe::Timestamp;
 use switchboard_probe::prober::Sample;
 use switchboard_probe::udp::Event;
 
-use super::limits::{TRACE_GAPS_MAX, TRACE_LOST_MAX, TRACE_STRETCHES_MAX, TRACE_UNDER_WAY_MAX};
+use super::limits::{
+    TRACE_EACH_MIN, TRACE_GAPS_MAX, TRACE_LOST_MAX, TRACE_STRETCHES_MAX, TRACE_UNDER_WAY_MAX,
+};
 
 /// One target's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trace {
+    stretches_max: usize,
+    lost_max: usize,
     start: Option<Timestamp>,
     under_way: BTreeMap<u64, f64>,
     stretches: Vec<Stretch>,
@@ -73,6 +77,22 @@ impl Fate {
 }
 
 impl Trace {
+    /// Nothing yet. What can be drawn is shared by all targets.
+    pub(super) fn of_one_among(targets: usize) -> Self {
+        let share = |of_all: usize| (of_all / targets.max(1)).max(TRACE_EACH_MIN);
+        Self {
+            stretches_max: share(TRACE_STRETCHES_MAX),
+            lost_max: share(TRACE_LOST_MAX),
+            start: None,
+            under_way: BTreeMap::new(),
+            stretches: Vec::new(),
+            per_stretch: 1,
+            lost: VecDeque::new(),
+            gaps: VecDeque::new(),
+            next: (0, 0),
+        }
+    }
+
     /// Takes what happened.
     pub(super) fn take(&mut self, event: &Event) {
         match event {
@@ -96,7 +116,7 @@ impl Trace {
             Event::NoAnswer { sequence, .. } => {
                 let Some(at_s) = self.under_way.remove(sequence) else { return };
                 let gap = self.gaps.iter().find(|gap| (gap.from..gap.to).contains(sequence));
-                if self.lost.len() >= TRACE_LOST_MAX {
+                if self.lost.len() >= self.lost_max {
                     self.lost.pop_front();
                 }
                 let fate = gap.map_or(Fate::Unknown, |gap| gap.fate);
@@ -117,12 +137,12 @@ impl Trace {
     }
 
     fn answered(&mut self, at_s: f64, rtt_ns: u64) {
-        let per_stretch = self.per_stretch.max(1);
+        let per_stretch = self.per_stretch;
         match self.stretches.last_mut().filter(|last| last.probes < per_stretch) {
             Some(last) => last.join(rtt_ns, rtt_ns, 1),
             None => self.stretches.push(Stretch { at_s, least_ns: rtt_ns, most_ns: rtt_ns, probes: 1 }),
         }
-        if self.stretches.len() > TRACE_STRETCHES_MAX {
+        if self.stretches.len() > self.stretches_max {
             self.per_stretch = per_stretch.saturating_mul(2);
             let joined = |pair: &[Stretch]| {
                 pair.iter().copied().reduce(|mut first, second| {
@@ -213,7 +233,7 @@ mod tests {
 
     #[test]
     fn losses_are_placed_in_time_and_on_their_way() {
-        let mut trace = Trace::default();
+        let mut trace = Trace::of_one_among(1);
         sent(&mut trace, 0..10);
         // Probe 0 came to the reflector, 2 never did, of 4 and 5 one did, 7 did; 9 is not known.
         for (sequence, number) in [(1, 1), (3, 2), (6, 4), (8, 6)] {
@@ -238,13 +258,13 @@ mod tests {
 
     #[test]
     fn a_long_run_keeps_its_extremes_in_bounded_memory() {
-        let mut trace = Trace::default();
+        let mut trace = Trace::of_one_among(8);
         let probes = 10 * u64::try_from(TRACE_STRETCHES_MAX).unwrap();
         for sequence in 0..probes {
             sent(&mut trace, sequence..sequence + 1);
             trace.take(&Event::Answered(reception(sequence, 0)));
         }
-        assert!(trace.stretches().len() <= TRACE_STRETCHES_MAX);
+        assert!(trace.stretches().len() <= TRACE_STRETCHES_MAX / 8);
         let (first, last) = (trace.stretches()[0], trace.stretches().last().unwrap());
         assert_eq!((first.least_ns, last.most_ns), (1_000, 1_000 + probes - 1));
         assert_eq!(trace.stretches().iter().map(|stretch| u64::from(stretch.probes)).sum::<u64>(), probes);
