@@ -371,7 +371,7 @@ fn a_run_is_drawn_into_a_file_that_is_not_replaced_unasked() {
         assert!(drawn.starts_with(beginning), "{name}");
     }
     let drawn = std::fs::read_to_string(file("run.svg")).unwrap();
-    assert!(drawn.contains("4 of 20 not in time") && drawn.contains("lost there at"), "{drawn}");
+    assert!(drawn.contains("4 of 20 not in time") && drawn.contains("lost there"), "{drawn}");
     let svg = file("run.svg");
     let again = [&ping[..], &[&svg]].concat();
     assert_eq!(house.run(&again).code, 73);

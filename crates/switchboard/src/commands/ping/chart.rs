@@ -3,7 +3,7 @@
 
 use switchboard_probe::statistics::Statistics;
 
-use super::trace::{Fate, Trace};
+use super::trace::{Fate, Lost, Stretch, Trace};
 use crate::picture::scale::{Scale, is_power};
 use crate::picture::{Anchor, Colour, Form, Pen, Picture, Shape, Spot, Type, at};
 
@@ -149,7 +149,7 @@ fn headline(series: &[Series<'_>]) -> Vec<Shape> {
     ];
     let mut x = 24.0;
     for (number, one) in series.iter().enumerate() {
-        let words = summary(one);
+        let words = if series.len() == 1 { summary(one) } else { one.name.to_owned() };
         let letters = u32::try_from(words.chars().count()).unwrap_or(u32::MAX);
         let width = 52.0 + f64::from(letters) * 7.4;
         if number > 0 && x + width > LEGEND_END {
@@ -229,12 +229,12 @@ fn axes(scale: Scale, span: Span) -> Vec<Shape> {
 
 fn lane_y(lane: usize) -> f64 {
     let lane = u32::try_from(lane).unwrap_or(0);
-    LOST.top + 14.0 + f64::from(lane) * 19.0
+    LOST.top + 12.0 + f64::from(lane) * 15.0
 }
 
 fn round_trips_of(one: &Series<'_>, scale: Scale, span: Span, colour: Colour) -> Vec<Shape> {
     let place = |at_s, ns| TIME.place(span.share(at_s), scale.share(ms(ns)));
-    let draw = |stretch: &super::trace::Stretch| {
+    let draw = |stretch: &Stretch| {
         let (most, least) = (place(stretch.at_s, stretch.most_ns), place(stretch.at_s, stretch.least_ns));
         if stretch.probes == 1 {
             let note = format!("{} at {}", duration(ms(stretch.most_ns)), duration(stretch.at_s * 1e3));
@@ -247,18 +247,24 @@ fn round_trips_of(one: &Series<'_>, scale: Scale, span: Span, colour: Colour) ->
     one.trace.stretches().iter().map(draw).collect()
 }
 
-/// Where the reflector does not count, nobody knows on which way a probe was lost.
+/// Where the reflector does not count, nobody knows on which way a probe was lost. Where it counts, no more are drawn as lost
+/// on a way than it says.
 fn losses_of(one: &Series<'_>, span: Span, colour: Colour) -> Vec<Shape> {
-    let known = one.statistics.loss_by_direction().is_some();
-    let draw = |lost: &super::trace::Lost| {
+    let drawn_as =
+        |fate| u64::try_from(one.trace.lost().filter(|lost| lost.fate == fate).count()).unwrap_or(0);
+    let counted = one.statistics.loss_by_direction();
+    let known =
+        counted.is_some_and(|lost| drawn_as(Fate::There) <= lost.up && drawn_as(Fate::Back) <= lost.down);
+    let draw = |lost: &Lost| {
         let fate = match lost.fate {
             Fate::There | Fate::Back if !known => Fate::Unknown,
-            fate @ (Fate::There | Fate::Back | Fate::Unknown | Fate::Late) => fate,
+            fate @ (Fate::There | Fate::Back | Fate::Unknown | Fate::Corrupt | Fate::Late) => fate,
         };
         let lane = Fate::ALL.into_iter().position(|one| one == fate).unwrap_or(0);
-        let place = at(LOST.place(span.share(lost.at_s), 0.0).x, lane_y(lane));
-        let note = format!("{} at {}", fate.name(), duration(lost.at_s * 1e3));
-        Shape::Mark { place, form: Form::Diamond, radius: 3.6, colour, note }
+        let (x, y) = (LOST.place(span.share(lost.at_s), 0.0).x, lane_y(lane));
+        // A bar, so that those beside it are not hidden.
+        let through = vec![at(x, y - 5.5), at(x, y + 5.5)];
+        Shape::Line { through, pen: Pen { colour, width: 2.0, dashed: false } }
     };
     one.trace.lost().map(draw).collect()
 }
@@ -327,6 +333,6 @@ mod tests {
         assert!(picture.to_svg().contains("192.0.2.1 did not answer"));
         let many: Vec<Series<'_>> =
             (0..20).map(|_| Series { name: "192.0.2.1", trace: &trace, statistics: &statistics }).collect();
-        assert!(draw(&many).to_svg().contains("and 17 more"));
+        assert!(draw(&many).to_svg().contains("and 12 more"));
     }
 }

@@ -1,7 +1,7 @@
 //! A run as it is drawn: round trips over time and what was lost on which way, in bounded memory. Absent: what a run comes
 //! to; the probe counts that exactly.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use switchboard_probe::Timestamp;
 use switchboard_probe::prober::Sample;
@@ -23,6 +23,8 @@ pub(super) struct Trace {
     per_stretch: u32,
     lost: VecDeque<Lost>,
     gaps: VecDeque<Gap>,
+    /// Probes of which an answer came that cannot be believed.
+    corrupt: BTreeSet<u64>,
     /// What comes next where nothing is lost: a probe, and the reflector's number of its answer.
     next: (u64, u32),
 }
@@ -52,6 +54,7 @@ pub(super) enum Fate {
     There,
     Back,
     Unknown,
+    Corrupt,
     Late,
 }
 
@@ -64,13 +67,14 @@ struct Gap {
 }
 
 impl Fate {
-    pub(super) const ALL: [Self; 4] = [Self::There, Self::Back, Self::Unknown, Self::Late];
+    pub(super) const ALL: [Self; 5] = [Self::There, Self::Back, Self::Unknown, Self::Corrupt, Self::Late];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::There => "lost there",
             Self::Back => "lost back",
             Self::Unknown => "no answer",
+            Self::Corrupt => "corrupt",
             Self::Late => "late",
         }
     }
@@ -89,6 +93,7 @@ impl Trace {
             per_stretch: 1,
             lost: VecDeque::new(),
             gaps: VecDeque::new(),
+            corrupt: BTreeSet::new(),
             next: (0, 0),
         }
     }
@@ -116,13 +121,22 @@ impl Trace {
             Event::NoAnswer { sequence, .. } => {
                 let Some(at_s) = self.under_way.remove(sequence) else { return };
                 let gap = self.gaps.iter().find(|gap| (gap.from..gap.to).contains(sequence));
+                let fate = match self.corrupt.contains(sequence) {
+                    true => Fate::Corrupt,
+                    false => gap.map_or(Fate::Unknown, |gap| gap.fate),
+                };
                 if self.lost.len() >= self.lost_max {
                     self.lost.pop_front();
                 }
-                let fate = gap.map_or(Fate::Unknown, |gap| gap.fate);
                 self.lost.push_back(Lost { sequence: *sequence, at_s, fate });
             }
-            Event::Duplicate(_) | Event::Corrupt { .. } => {}
+            Event::Duplicate(reception) => self.pass(&reception.sample),
+            Event::Corrupt { sequence } => {
+                if self.corrupt.len() >= TRACE_GAPS_MAX {
+                    self.corrupt.pop_first();
+                }
+                self.corrupt.insert(*sequence);
+            }
         }
     }
 
@@ -161,12 +175,16 @@ impl Trace {
         let (sequence, number) = (sample.sequence, reflected.sequence);
         // The first reply of a session has the number zero.
         let (next, next_number) = self.next;
-        let Some(missing) = sequence.checked_sub(next) else { return };
+        if sequence < next {
+            return self.pass(sample);
+        }
         self.next = (sequence + 1, number.wrapping_add(1));
+        let corrupt = u64::try_from(self.corrupt.range(next..sequence).count()).unwrap_or(u64::MAX);
+        let missing = (sequence - next).saturating_sub(corrupt);
         if missing == 0 {
             return;
         }
-        let answered = u64::from(number.wrapping_sub(next_number));
+        let answered = u64::from(number.wrapping_sub(next_number)).saturating_sub(corrupt);
         let fate = match answered {
             0 => Fate::There,
             all if all == missing => Fate::Back,
@@ -179,9 +197,18 @@ impl Trace {
         self.set_fates(next, sequence, fate);
     }
 
+    /// An overtaken or second answer took one of the numbers that would otherwise be missing.
+    fn pass(&mut self, sample: &Sample) {
+        let Some(reflected) = sample.reflected else { return };
+        let (_, next_number) = &mut self.next;
+        if reflected.sequence.wrapping_sub(*next_number).cast_signed() >= 0 {
+            *next_number = next_number.wrapping_add(1);
+        }
+    }
+
     fn set_fates(&mut self, from: u64, to: u64, fate: Fate) {
         for lost in self.lost.iter_mut().rev().take_while(|lost| lost.sequence >= from) {
-            if lost.sequence < to && lost.fate != Fate::Late {
+            if lost.sequence < to && !matches!(lost.fate, Fate::Late | Fate::Corrupt) {
                 lost.fate = fate;
             }
         }
@@ -254,6 +281,27 @@ mod tests {
         ];
         assert_eq!(fates, expected);
         assert_eq!(trace.stretches().len(), 4);
+    }
+
+    #[test]
+    fn what_was_held_up_or_came_twice_does_not_turn_losses_around() {
+        let mut trace = Trace::of_one_among(1);
+        sent(&mut trace, 0..9);
+        // Probe 1 was overtaken by 2 on its way there; 3 came twice; 5 was lost there; 7 came back damaged.
+        trace.take(&Event::Answered(reception(0, 0)));
+        trace.take(&Event::Answered(reception(2, 1)));
+        trace.take(&Event::Answered(reception(1, 2)));
+        trace.take(&Event::Answered(reception(3, 3)));
+        trace.take(&Event::Duplicate(reception(3, 4)));
+        trace.take(&Event::Answered(reception(4, 5)));
+        trace.take(&Event::Answered(reception(6, 6)));
+        trace.take(&Event::Corrupt { sequence: 7 });
+        trace.take(&Event::Answered(reception(8, 8)));
+        for sequence in [5, 7] {
+            trace.take(&Event::NoAnswer { sequence, because: None });
+        }
+        let fates: Vec<(f64, Fate)> = trace.lost().map(|lost| (lost.at_s, lost.fate)).collect();
+        assert_eq!(fates, [(5.0, Fate::There), (7.0, Fate::Corrupt)]);
     }
 
     #[test]
