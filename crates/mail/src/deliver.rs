@@ -11,7 +11,7 @@ use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use switchboard_tls::{ClientTls, ServerAddress, Trust};
+use switchboard_tls::{ClientTls, Identity, ServerAddress, ShownCertificate, Trust};
 
 use crate::MailError;
 use crate::limits::{CONNECT_MS_MAX, SEND_BUFFER_BYTES_MAX};
@@ -57,6 +57,19 @@ pub struct Ending {
     pub trouble: Option<(Phase, Cause)>,
     /// What the server said that it can do.
     pub extensions: Extensions,
+    /// How the connection was secured, where it was.
+    pub secured: Option<Secured>,
+}
+
+/// What is known of a connection under TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Secured {
+    /// The version of TLS, such as `TLSv1.3`.
+    pub version: String,
+    /// The cipher suite, such as `TLS13_AES_256_GCM_SHA384`.
+    pub cipher_suite: String,
+    /// The server's certificate; `None` when it cannot be read.
+    pub certificate: Option<ShownCertificate>,
 }
 
 /// Submits one message and says what is known for each recipient. Each line of the dialogue is given to `show` when it is said.
@@ -95,24 +108,30 @@ pub fn deliver_all(
         Security::Off => None,
         Security::StartTls | Security::Implicit => {
             let address = ServerAddress::new(&server.host, server.port)?;
-            Some(switchboard_tls::client_config(&server.trust, &address, &[])?)
+            let tls = switchboard_tls::client_config(&server.trust, &address, &[])?;
+            Some(match &options.certificate {
+                Some(own) => tls.showing(&Identity::from_files(&own.chain, &own.key)?),
+                None => tls,
+            })
         }
     };
     let peer = format!("{}:{}", server.host, server.port);
     let mut smtp = Smtp::new(options);
     let mut source = Source { next, message: None };
     source.give(&mut smtp, 0);
+    let mut secured = None;
     match connect(server) {
         Ok(socket) => {
             let (wire, clock) = (Wire::new(socket), Clock::start());
-            Session { smtp: &mut smtp, wire, source, on, tls, clock, peer, taken: 0 }.run();
+            let secured = &mut secured;
+            Session { smtp: &mut smtp, wire, source, on, tls, clock, peer, taken: 0, secured }.run();
         }
         Err(error) => {
             smtp.handle_trouble(Cause::Unreachable(format!("{peer}: {error}")));
             tell(&mut smtp, on);
         }
     }
-    Ok(Ending { trouble: smtp.trouble().cloned(), extensions: smtp.extensions().clone() })
+    Ok(Ending { trouble: smtp.trouble().cloned(), extensions: smtp.extensions().clone(), secured })
 }
 
 /// Where messages come from, and the one under way.
@@ -185,6 +204,7 @@ struct Session<'a> {
     peer: String,
     /// What the network took of what was queued.
     taken: u64,
+    secured: &'a mut Option<Secured>,
 }
 
 /// What the machine waits for.
@@ -290,7 +310,10 @@ impl Session<'_> {
             }
         };
         match handshake::run(&mut self.wire, tls, &self.peer, self.clock, deadline_ms) {
-            Ok(exporter) => self.smtp.handle_secured(self.clock.now_ms(), exporter),
+            Ok(exporter) => {
+                *self.secured = self.wire.tls.as_ref().map(handshake::facts);
+                self.smtp.handle_secured(self.clock.now_ms(), exporter);
+            }
             Err(handshake::Failed::Late) => self.smtp.handle_timer(deadline_ms),
             Err(handshake::Failed::Lost) => self.smtp.handle_trouble(Cause::Lost),
             Err(handshake::Failed::Because(why)) => self.smtp.handle_trouble(Cause::Untrusted(why)),

@@ -39,7 +39,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 pub use extensions::{Extensions, SizeLimit};
-pub use options::{Avoidable, Envelope, Options, Security, Submission};
+pub use options::{Avoidable, ClientCertificate, Envelope, Options, Security, Submission};
 pub use report::{Cause, Fate, Phase, RecipientFate, Report};
 pub use transcript::Line;
 
@@ -197,6 +197,9 @@ impl Smtp {
             IpAddr::V4(address) => format!("[{address}]"),
             IpAddr::V6(address) => format!("[IPv6:{address}]"),
         };
+        if self.stops_after(Phase::Connect) {
+            return self.fail(Cause::Stopped);
+        }
         match self.options.security {
             Security::Implicit => self.secure(now_ms, AfterHandshake::Greeting),
             Security::Off | Security::StartTls => self.expect(now_ms, Step::Greeting, GREETING_MS_MAX),
@@ -211,6 +214,7 @@ impl Smtp {
         self.channel = Channel::Tls { exporter };
         match after {
             AfterHandshake::Greeting => self.expect(now_ms, Step::Greeting, GREETING_MS_MAX),
+            AfterHandshake::Ehlo if self.stops_after(Phase::Tls) => self.give_up(now_ms, Cause::Stopped),
             AfterHandshake::Ehlo => self.say_ehlo(now_ms),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ResolvesServerCert};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, CommonState, RootCertStore, ServerConfig};
 
 use crate::identity::certificates_in;
@@ -88,6 +88,16 @@ impl ClientTls {
     /// The name to connect to.
     pub fn server_name(&self) -> ServerName<'static> {
         self.server.server_name()
+    }
+
+    /// The same, with `identity` for a server that asks for it.
+    #[must_use]
+    pub fn showing(mut self, identity: &Identity) -> Self {
+        let mut config = (*self.config).clone();
+        config.client_auth_cert_resolver =
+            Arc::new(SingleCertAndKey::from((*identity.certified_key()).clone()));
+        self.config = Arc::new(config);
+        self
     }
 
     /// The fingerprint of a server that was unknown until now, once a handshake has proven that it holds the key. `None`

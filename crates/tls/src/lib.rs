@@ -6,8 +6,8 @@
 //! client:  Trust + ServerAddress ──client_config──▶ ClientTls (rustls::ClientConfig, first_seen, remember)
 //! ```
 //!
-//! Absent: sockets, the asynchronous runtime, client certificates (a client proves who it is inside the calls), revocation
-//! lists. No clock is read here; rustls itself asks the system clock when it judges the dates of a certificate and the age
+//! Absent: sockets, the asynchronous runtime, checking certificates of clients (a client proves who it is inside the calls),
+//! revocation lists. No clock is read here; rustls itself asks the system clock when it judges the dates of a certificate and the age
 //! of a session ticket.
 #![forbid(unsafe_code)]
 
@@ -20,6 +20,7 @@ mod identity;
 mod known_servers;
 pub mod limits;
 mod served;
+mod shown;
 mod trust;
 
 pub use config::{CALL_PROTOCOL, ClientTls, ServedIdentity, check_protocol, client_config, server_config};
@@ -28,4 +29,5 @@ pub use fingerprint::Fingerprint;
 pub use identity::{Identity, IdentityOrigin};
 pub use known_servers::{KnownServers, ServerAddress};
 pub use served::ServedIdentities;
+pub use shown::ShownCertificate;
 pub use trust::Trust;

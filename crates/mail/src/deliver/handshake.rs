@@ -1,10 +1,10 @@
 //! The TLS handshake, and the keying material by which a login can be bound to it (RFC 9266).
 
 use rustls::{ClientConnection, ProtocolVersion};
-use switchboard_tls::{ClientTls, TlsError};
+use switchboard_tls::{ClientTls, ShownCertificate, TlsError};
 
 use super::wire::{Wire, blocks};
-use super::{Clock, told};
+use super::{Clock, Secured, told};
 
 /// Why there is no secure connection.
 pub(super) enum Failed {
@@ -56,6 +56,19 @@ pub(super) fn run(
             let _told = wire.flush();
             return Err(because(&TlsError::from_handshake(peer, std::io::Error::other(error))));
         }
+    }
+}
+
+/// What came of it.
+pub(super) fn facts(connection: &ClientConnection) -> Secured {
+    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("unknown");
+    let suite = connection.negotiated_cipher_suite();
+    let suite = suite.and_then(|suite| suite.suite().as_str()).unwrap_or("unknown");
+    let shown = connection.peer_certificates().and_then(|certificates| certificates.first());
+    Secured {
+        version: version.replace("TLSv1_", "TLSv1."),
+        cipher_suite: suite.to_owned(),
+        certificate: shown.and_then(ShownCertificate::read),
     }
 }
 

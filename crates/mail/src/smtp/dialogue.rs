@@ -1,6 +1,6 @@
 //! What each answer means where it comes, up to the login; and the ways out.
 
-use super::report::{Cause, Fate};
+use super::report::{Cause, Fate, Phase};
 use super::{AfterHandshake, Extensions, Security, Smtp, Step};
 use crate::auth::Channel;
 use crate::limits::{COMMAND_MS_MAX, QUIT_MS_MAX};
@@ -91,6 +91,9 @@ impl Smtp {
 
     fn on_greeting(&mut self, now_ms: u64, reply: &Reply) {
         match reply.code {
+            220 if self.stops_after(Phase::Greeting) || self.stops_after(Phase::Tls) && self.is_secured() => {
+                self.give_up(now_ms, Cause::Stopped);
+            }
             220 => self.say_ehlo(now_ms),
             _ if reply.is_negative() => self.refuse(now_ms, reply),
             _ => self.fail(Cause::Unexpected(reply.said())),
@@ -131,6 +134,9 @@ impl Smtp {
     }
 
     fn greeted(&mut self, now_ms: u64) {
+        if self.stops_after(Phase::Hello) {
+            return self.give_up(now_ms, Cause::Stopped);
+        }
         match (self.options.security, &self.channel) {
             (Security::StartTls, Channel::Clear) if self.extensions.starttls => {
                 self.say("STARTTLS");
@@ -153,6 +159,15 @@ impl Smtp {
             _ if reply.is_negative() => self.refuse(now_ms, reply),
             _ => self.fail(Cause::Unexpected(reply.said())),
         }
+    }
+
+    /// Whether no more is wanted than this phase.
+    pub(super) fn stops_after(&self, phase: Phase) -> bool {
+        self.options.stop_after == Some(phase)
+    }
+
+    fn is_secured(&self) -> bool {
+        matches!(self.channel, Channel::Tls { .. })
     }
 
     /// The server said no to everybody whose fate is open.

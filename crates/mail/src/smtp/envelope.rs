@@ -71,6 +71,9 @@ impl Command {
 impl Smtp {
     /// The way is free for messages.
     pub(super) fn begin_submitting(&mut self, now_ms: u64) {
+        if self.stops_after(Phase::Auth) {
+            return self.give_up(now_ms, Cause::Stopped);
+        }
         for avoided in &self.options.avoided {
             match avoided {
                 Avoidable::Pipelining => self.extensions.pipelining = false,
@@ -87,6 +90,12 @@ impl Smtp {
             match self.turn {
                 Turn::Given if self.has_room() => self.begin(),
                 Turn::Envelope(_) if self.may_speak() && !self.is_current_open() => self.turn = Turn::Between,
+                Turn::Envelope(ask) if self.stops_before(ask) => {
+                    if self.awaited.is_empty() {
+                        self.give_up(now_ms, Cause::Stopped);
+                    }
+                    return;
+                }
                 Turn::Envelope(ask) if self.may_speak() => self.say_envelope(now_ms, ask),
                 Turn::Chunks(_) | Turn::Commit(_) if !self.is_current_open() => self.turn = Turn::Between,
                 Turn::Chunks(_) if self.may_speak() && self.has_full_chunk() => self.say_chunk(now_ms),
@@ -104,6 +113,15 @@ impl Smtp {
                 | Turn::Commit(_)
                 | Turn::Quit => return,
             }
+        }
+    }
+
+    /// Whether no more of the envelope is wanted.
+    fn stops_before(&self, ask: Ask) -> bool {
+        match ask {
+            Ask::Reset | Ask::Mail => false,
+            Ask::Recipient(_) => self.stops_after(Phase::Mail),
+            Ask::Content => self.stops_after(Phase::Rcpt),
         }
     }
 

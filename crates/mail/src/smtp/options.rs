@@ -1,6 +1,9 @@
 //! What a session is asked to do, and what is submitted in it.
 
+use std::path::PathBuf;
+
 use super::dsn::Notices;
+use super::report::Phase;
 use crate::MailError;
 use crate::address::Address;
 use crate::auth::Login;
@@ -34,6 +37,19 @@ pub struct Options {
     pub chunk_bytes_max: usize,
     /// Extensions that are not used even where the server offers them.
     pub avoided: Vec<Avoidable>,
+    /// After which phase to say goodbye, nothing being sent; [`Phase::Connect`] to [`Phase::Rcpt`], [`Phase::Tls`] only where there is TLS.
+    pub stop_after: Option<Phase>,
+    /// What this side shows to a server that asks who it is in the handshake.
+    pub certificate: Option<ClientCertificate>,
+}
+
+/// A certificate of this side, and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The PEM file with the certificate, and those between it and its authority.
+    pub chain: PathBuf,
+    /// The PEM file with the key, which nobody else may read.
+    pub key: PathBuf,
 }
 
 /// An extension that a message can be sent without, at the cost of round trips.
@@ -77,6 +93,8 @@ impl Options {
             unanswered_max,
             chunk_bytes_max: CHUNK_BYTES_MAX,
             avoided: Vec::new(),
+            stop_after: None,
+            certificate: None,
         }
     }
 }

@@ -148,6 +148,9 @@ pub enum Cause {
     /// The message could not be read to its end.
     #[error("the message could not be sent whole: {0}")]
     Message(String),
+    /// No more than that was wanted.
+    #[error("it was to stop there")]
+    Stopped,
     /// Nobody went on with the dialogue.
     #[error("it was not finished")]
     Unfinished,
@@ -219,6 +222,7 @@ impl Cause {
             | Self::Unsupported { .. }
             | Self::Auth(_)
             | Self::Message(_)
+            | Self::Stopped
             | Self::Unfinished => None,
         }
     }
@@ -241,6 +245,7 @@ impl Cause {
             Self::Unsupported { .. } => "unsupported",
             Self::Auth(_) => "auth",
             Self::Message(_) => "message",
+            Self::Stopped => "stopped",
             Self::Unfinished => "unfinished",
         }
     }

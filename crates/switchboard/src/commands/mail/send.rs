@@ -387,6 +387,7 @@ fn exit_of_cause(cause: &Cause) -> Exit {
         Cause::NoStartTls | Cause::Injected | Cause::Untrusted(_) | Cause::Auth(_) => Exit::NotPermitted,
         Cause::TooLarge { .. } | Cause::Unsupported { .. } | Cause::Said(_) => Exit::Refused,
         Cause::Message(_) => Exit::InputOutput,
+        Cause::Stopped => Exit::Done,
     }
 }
 
