@@ -1,7 +1,8 @@
-//! Installing packages for the tests: `apt-get` with services kept from starting, and pip in a folder of its own.
+//! Packages for the tests: installed by `apt-get` with services kept from starting, by pip in a folder of its own, or unpacked only.
 //!
 //! Absent: nothing is ever removed or upgraded, and no package is installed that was not named.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -65,24 +66,62 @@ fn by_source(needs: &[&Need]) -> (Vec<&'static str>, Vec<String>) {
     (debian.collect(), needs.iter().filter_map(|need| need.requirement()).collect())
 }
 
-fn run(command: &mut Command) -> Result<()> {
-    let name = command.get_program().display().to_string();
-    let status = command.stdin(Stdio::null()).status().with_context(|| format!("cannot start {name}"))?;
-    ensure!(status.success(), "{name} failed: {status}");
-    Ok(())
+/// Unpacks `packages`, and what they need and this machine lacks, into `folder`, whole or not at all. Nothing is installed; no user is
+/// made and no script of a package runs.
+///
+/// # Errors
+/// When a package cannot be fetched or unpacked.
+pub fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
+    let around = folder.parent().context("a folder for packages is in another one")?;
+    let work = tempfile::tempdir_in(around).with_context(|| format!("cannot write {}", around.display()))?;
+    let (fetched, whole) = (work.path().join("fetched"), work.path().join("whole"));
+    for folder in [&fetched, &whole] {
+        fs::create_dir(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    let _ = apt_get(&["update"]);
+    let mut names = BTreeSet::new();
+    for package in packages {
+        // Each for itself, since some exclude each other.
+        names.extend(wanted_by(package)?);
+    }
+    let mut download = apt_get_command(&["-o", "APT::Sandbox::User=root", "download"]);
+    run(download.args(&names).current_dir(&fetched))?;
+    for entry in fs::read_dir(&fetched).context("cannot read what was fetched")? {
+        let archive = entry.context("cannot read what was fetched")?.path();
+        run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&whole))?;
+    }
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot clear {}", folder.display()))?;
+    }
+    fs::rename(&whole, folder).with_context(|| format!("cannot make {}", folder.display()))
+}
+
+/// The package, and those that would be installed with it.
+fn wanted_by(package: &str) -> Result<BTreeSet<String>> {
+    let mut simulation = apt_get_command(&["--simulate", "install", "--no-install-recommends", package]);
+    let output = simulation.output().context("cannot start apt-get")?;
+    ensure!(output.status.success(), "apt-get does not know how to install {package}");
+    let text = String::from_utf8(output.stdout).context("apt-get prints text")?;
+    let others = text.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next());
+    Ok(others.chain([package]).map(str::to_owned).collect())
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    let status = Command::new("apt-get")
-        .args(["-q", "-o", LOCK_WAIT])
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .stdin(Stdio::null())
-        .status()
-        .context(
-            "cannot start apt-get; the packages are Debian's, on another system install their like by hand",
-        )?;
-    ensure!(status.success(), "apt-get {} failed: {status}", arguments.join(" "));
+    run(&mut apt_get_command(arguments))
+}
+
+fn apt_get_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new("apt-get");
+    command.args(["-q", "-o", LOCK_WAIT]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().with_context(|| {
+        let program = command.get_program().display();
+        format!("cannot start {program}; the packages are Debian's, on another system install their like by hand")
+    })?;
+    ensure!(status.success(), "{} failed: {status}", format!("{command:?}").replace('"', ""));
     Ok(())
 }
 

@@ -25,8 +25,8 @@ enum Command {
     /// and nothing failed. Needs neither a terminal nor standard input.
     ///
     /// Some tests use Debian packages. With --install, or with CI=true in the environment, and run as root, missing
-    /// ones are installed first, without starting services. Otherwise the apt-get line is printed and those tests
-    /// are skipped; with CI=true a skip is a failure.
+    /// ones are installed first, without starting services, and those of mail servers are unpacked into the target
+    /// folder. Otherwise the apt-get line is printed and those tests are skipped; with CI=true a skip is a failure.
     Test {
         /// Install missing Debian packages first (root only; CI=true asks for the same).
         #[arg(long)]

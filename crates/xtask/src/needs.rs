@@ -100,6 +100,26 @@ pub const NEEDS: &[Need] = &[
     },
     Need { package: "user-mode-linux", provides: Provides::Program("linux.uml"), used_by: "power cuts" },
     Need { package: "e2fsprogs", provides: Provides::Program("mkfs.ext4"), used_by: "power cuts" },
+    Need {
+        package: "postfix",
+        provides: Provides::Server("usr/sbin/postfix"),
+        used_by: "mail that is to become two messages, and mail relayed to its mailbox",
+    },
+    Need {
+        package: "exim4-daemon-light",
+        provides: Provides::Server("usr/sbin/exim4"),
+        used_by: "mail that is to become two messages",
+    },
+    Need {
+        package: "dovecot-lmtpd",
+        provides: Provides::Server("usr/lib/dovecot/lmtp"),
+        used_by: "mail relayed to its mailbox",
+    },
+    Need {
+        package: "dovecot-submissiond",
+        provides: Provides::Server("usr/lib/dovecot/submission"),
+        used_by: "mail submitted with a login under TLS",
+    },
 ];
 
 /// A package that tests use.
@@ -125,6 +145,9 @@ pub enum Provides {
         /// The version that the tests are written for.
         version: &'static str,
     },
+    /// A server: a path below [`unpacked`]. Such packages are not installed: they exclude each other, start by themselves and take
+    /// the place of what the machine has. Tests run them as root, in namespaces of their own.
+    Server(&'static str),
 }
 
 impl Need {
@@ -135,6 +158,7 @@ impl Need {
             Provides::Program(name) => !program_exists(name),
             Provides::PythonModule(name) => !python_imports(name),
             Provides::PythonTool { .. } => !python_tool(self.package).is_file(),
+            Provides::Server(path) => !crate::install::is_root() || !unpacked().join(path).is_file(),
         }
     }
 
@@ -143,7 +167,7 @@ impl Need {
     pub fn requirement(&self) -> Option<String> {
         match self.provides {
             Provides::PythonTool { version } => Some(format!("{}=={version}", self.package)),
-            Provides::Program(_) | Provides::PythonModule(_) => None,
+            Provides::Program(_) | Provides::PythonModule(_) | Provides::Server(_) => None,
         }
     }
 }
@@ -152,6 +176,18 @@ impl Need {
 #[must_use]
 pub fn absent() -> Vec<&'static Need> {
     NEEDS.iter().filter(|need| need.is_absent()).collect()
+}
+
+/// The folder into which the packages of servers are unpacked, with what they need and the machine lacks: `debian` in cargo's target
+/// folder, which it looks for above the running program.
+///
+/// # Panics
+/// When the running program was not built by cargo.
+#[must_use]
+pub fn unpacked() -> PathBuf {
+    let program = env::current_exe().expect("a program knows where it is");
+    let target = program.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file());
+    target.expect("cargo marks its target folder").join("debian")
 }
 
 /// Whether the running test is to leave at once, because `cargo xtask test` found `package` absent.

@@ -24,7 +24,7 @@ use anyhow::{Context, Result};
 
 use crate::fuzzing::{self, COMPILER, Driver};
 use crate::install;
-use crate::needs::{self, LONG_VARIABLE, Need, SKIP_LOG_VARIABLE, SKIP_VARIABLE};
+use crate::needs::{self, LONG_VARIABLE, Need, Provides, SKIP_LOG_VARIABLE, SKIP_VARIABLE};
 use crate::tally::{self, Tally};
 
 /// Longer lines are handed on in pieces.
@@ -187,25 +187,44 @@ fn add(figures: &mut Tally, more: &Tally) {
 
 /// Installs what is missing when it was asked for and is permitted; tells what stays absent.
 fn prepare_packages(install: bool, output: &mut dyn Write) -> Vec<&'static Need> {
-    let missing = needs::absent();
-    if missing.is_empty() {
-        return missing;
-    }
-    if install
-        && install::is_root()
-        && let Err(error) = install::install(&missing)
-    {
-        say(output, &format!("packages were not installed: {error:#}"));
+    let (servers, others) = needs::absent().into_iter().partition::<Vec<_>, _>(is_server);
+    if install && install::is_root() {
+        if !others.is_empty()
+            && let Err(error) = install::install(&others)
+        {
+            say(output, &format!("packages were not installed: {error:#}"));
+        }
+        // Together, since a folder is unpacked whole.
+        let all: Vec<_> = needs::NEEDS.iter().filter(is_server).collect();
+        if !servers.is_empty()
+            && let Err(error) = install::unpack(&packages(&all), &needs::unpacked())
+        {
+            say(output, &format!("packages were not unpacked: {error:#}"));
+        }
     }
     let absent = needs::absent();
     if !absent.is_empty() {
-        say(output, "some tests are skipped, because packages are absent:");
-        for need in &absent {
-            say(output, &format!("  {}: {}", need.package, need.used_by));
-        }
-        say(output, &format!("as root, this installs them: {}", install::command_line(&absent)));
+        tell_absent(&absent, output);
     }
     absent
+}
+
+fn tell_absent(absent: &[&'static Need], output: &mut dyn Write) {
+    say(output, "some tests are skipped, because packages are absent:");
+    for need in absent {
+        say(output, &format!("  {}: {}", need.package, need.used_by));
+    }
+    let (servers, others) = absent.iter().copied().partition::<Vec<_>, _>(is_server);
+    if !others.is_empty() {
+        say(output, &format!("as root, this installs them: {}", install::command_line(&others)));
+    }
+    if !servers.is_empty() {
+        say(output, "servers are unpacked, not installed, by `cargo xtask test --install` as root");
+    }
+}
+
+fn is_server(need: &&Need) -> bool {
+    matches!(need.provides, Provides::Server(_))
 }
 
 fn packages(needs: &[&Need]) -> Vec<&'static str> {
