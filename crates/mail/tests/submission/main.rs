@@ -4,8 +4,12 @@
 mod cuts;
 mod real_server;
 mod round_trips;
+mod relayed;
 mod rows;
 mod server;
+mod servers;
+mod smuggling;
 mod sockets;
+mod submit;
 mod table;
 mod virtual_time;
