@@ -69,6 +69,11 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
             client_command(cli.global, &screen, services, |on| reflect::run(on, &arguments))
         }
         Command::Mail(action) => mail::run(&screen, action),
+        Command::Mail(action) => {
+            // The server of a mail is not one of Switchboard.
+            let global = Global { server: Vec::new(), ..cli.global };
+            client_command(global, &screen, services, |on| mail::run(on, action))
+        }
         Command::Docs(topic) => docs::run(&screen, &services, topic),
         Command::Serve(arguments) => {
             Invocation::prepare(cli.global, screen.clone(), services, arguments.settings())

@@ -3,7 +3,7 @@
 //! follows from that table.
 //!
 //! ```text
-//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default      ──▶ Values ──▶ Listen, Limits, Store, Log, Client, Web, Probe
+//!   flags > environment SWITCHBOARD_SECTION_KEY > file > default ──▶ Values ──▶ Listen, Limits, Store, Log, Client, Web, Probe, Mail
 //! ```
 //!
 //! An unknown key is an error that names the key, the place and the nearest known key. Absent: secrets; no setting holds
@@ -13,6 +13,7 @@ pub mod client;
 pub mod limits;
 pub mod listen;
 pub mod log;
+pub mod mail;
 pub mod probe;
 pub mod store;
 pub mod web;
@@ -30,6 +31,7 @@ pub use error::ConfigError;
 pub use limits::Limits;
 pub use listen::Listen;
 pub use log::Log;
+pub use mail::Mail;
 pub use probe::Probe;
 pub use store::Store;
 pub use value::{Origin, Setting, Table, Value, Values};
@@ -39,7 +41,7 @@ pub use web::Web;
 pub const FILE_NAME: &str = "switchboard.toml";
 
 /// Every setting there is, section by section.
-const SECTIONS: [&[Setting]; 8] = [
+const SECTIONS: [&[Setting]; 9] = [
     listen::SETTINGS,
     limits::SETTINGS,
     store::SETTINGS,
@@ -48,6 +50,7 @@ const SECTIONS: [&[Setting]; 8] = [
     web::SETTINGS,
     web::tls::SETTINGS,
     probe::SETTINGS,
+    mail::SETTINGS,
 ];
 
 /// What applies, each section in its own type.
@@ -67,6 +70,8 @@ pub struct Config {
     pub web: Web,
     /// How `switchboard reflect` answers.
     pub probe: Probe,
+    /// Which accounts at mail servers there are.
+    pub mail: Mail,
     /// The same as values with their origins.
     pub values: Values,
 }
@@ -123,6 +128,7 @@ impl Config {
             client: Client::from_values(&values)?,
             web: Web::from_values(&values)?,
             probe: Probe::from_values(&values)?,
+            mail: Mail::from_values(&values)?,
             values,
         })
     }
@@ -133,10 +139,15 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.into_iter().flatten()
 }
 
-/// What the setting `key` means; also one of a table such as `[[web.site]]`.
+/// The settings of tables of which there may be several.
+fn table_settings() -> impl Iterator<Item = &'static Setting> {
+    web::of_tables().chain(mail::ACCOUNT_SETTINGS)
+}
+
+/// What the setting `key` means; also one of a table such as `[[web.site]]` or `[mail.account.NAME]`.
 #[must_use]
 pub fn meaning(key: &str) -> &'static str {
-    let known = settings().chain(web::of_tables()).find(|setting| setting.key == key);
+    let known = settings().chain(table_settings()).find(|setting| setting.key == key);
     known.map_or("", |setting| setting.meaning)
 }
 

@@ -58,12 +58,16 @@ fn show(on: &Invocation) -> Result<(), Failure> {
             table.entries.iter().map(|(key, value, origin)| one((key, value, origin))).collect()
         };
         let tables = |name| on.config.values.tables(name).map(entries).collect::<Vec<_>>();
+        let accounts = on.config.values.accounts().iter();
+        let accounts: serde_json::Map<_, _> =
+            accounts.map(|(name, table)| (name.clone(), entries(table).into())).collect();
         json!({
             "data": on.data,
             "file": file(on),
             "settings": settings,
             "web_sites": tables("web.site"),
             "web_certificates": tables("web.certificate"),
+            "mail_accounts": accounts,
         })
     };
     let as_text = || {
@@ -78,6 +82,12 @@ fn show(on: &Invocation) -> Result<(), Failure> {
                     [format!("{key} ({number})"), value, from, meaning]
                 }));
             }
+        }
+        for (name, account) in on.config.values.accounts() {
+            rows.extend(account.entries.iter().map(|(key, value, origin)| {
+                let [key, value, from, meaning] = row((key, value, origin));
+                [format!("{key} ({name})"), value, from, meaning]
+            }));
         }
         let columns =
             [("setting", Side::Left), ("value", Side::Left), ("from", Side::Left), ("meaning", Side::Left)];

@@ -1,15 +1,21 @@
 //! `switchboard mail`: submits mail. Absent: the dialogue and the making of messages, which are the mail crate's; a queue.
 
 mod delivery;
+mod dialogue;
+mod dry_run;
+mod explain;
+mod outcome;
 mod parcels;
 mod secret;
 mod send;
+mod server_info;
+mod way;
 
 use clap::Subcommand;
 
+use crate::commands::Invocation;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::screen::Screen;
 
 /// What can be done with mail.
 #[derive(Clone, Debug, Subcommand)]
@@ -23,8 +29,11 @@ pub enum Action {
         switchboard mail send --server mail.example.org --user ada --password-command 'pass mail' \\\n    \
         --from 'Ada <ada@example.org>' --to bob@example.org --subject hello --text -\n  \
         switchboard mail send --server localhost:25 --tls off --from a@localhost --to b@localhost \\\n    \
-        --subject report --html page.html --inline logo.png --attach report.pdf --transcript\n  \
-        switchboard mail send --server mail.example.org --user ada --password-command 'pass mail' --message 1.eml --message 2.eml"
+        --subject report --html page.html --inline logo.png --attach report.pdf --explain\n  \
+        switchboard mail send --account work --to bob@example.org --subject hello --text note.txt --dry-run\n  \
+        switchboard mail send --account work --stop-after auth --transcript\n  \
+        switchboard mail send --server mail.example.org --server-info\n  \
+        switchboard mail send --account work --message 1.eml --message 2.eml"
     )]
     Send(Box<send::Arguments>),
 }
@@ -33,8 +42,8 @@ pub enum Action {
 ///
 /// # Errors
 /// When there is no message to send. What became of one that was sent is in the exit code.
-pub fn run(screen: &Screen, action: Action) -> Result<Exit, Failure> {
+pub fn run(on: &Invocation, action: Action) -> Result<Exit, Failure> {
     match action {
-        Action::Send(arguments) => send::run(screen, &arguments),
+        Action::Send(arguments) => send::run(on, &arguments),
     }
 }

@@ -76,7 +76,7 @@ const LIKENESS_MIN: f64 = 0.75;
 
 impl ConfigError {
     pub(super) fn unknown_key(key: &str, origin: &Origin) -> Self {
-        let known = super::settings().chain(super::web::of_tables()).map(|setting| setting.key);
+        let known = super::settings().chain(super::table_settings()).map(|setting| setting.key);
         let hint = match nearest(key, known) {
             Some(near) => format!("did you mean {near}?"),
             None => "`switchboard config show` lists every setting".to_owned(),

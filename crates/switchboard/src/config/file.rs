@@ -7,6 +7,7 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::mail::ACCOUNT_SETTINGS;
 use super::value::{Kind, Origin, Setting, Table, Value, Values};
 use super::web::repeated;
 use super::{ConfigError, settings};
@@ -40,6 +41,11 @@ pub(super) fn read(path: &Path, values: &mut Values) -> Result<(), ConfigError> 
                 for table in read_tables(name, settings, value, &origin, place)? {
                     values.add_table(table);
                 }
+                continue;
+            }
+            if key == "mail.account" {
+                let place = |at: usize| Origin::File { path: path.to_owned(), line: line_at(at) };
+                read_accounts(values, value, &origin, place)?;
                 continue;
             }
             set(values, &key, value, origin)?;
@@ -80,21 +86,49 @@ fn read_tables(
     let mut tables = Vec::new();
     for one in found.get_ref().as_array().ok_or_else(wrong)? {
         let keys = one.get_ref().as_table().ok_or_else(wrong)?;
-        let mut table = Table { name, origin: place(one.span().start), entries: Vec::new() };
-        for (key, value) in keys {
-            let origin = place(key.span().start);
-            let key = format!("{name}.{}", key.get_ref());
-            let setting = settings
-                .iter()
-                .find(|setting| setting.key == key)
-                .ok_or_else(|| ConfigError::unknown_key(&key, &origin))?;
-            let value = typed(setting.kind, value.get_ref())
-                .ok_or_else(|| ConfigError::value(setting.key, &origin, setting.kind.to_string()))?;
-            table.entries.push((setting.key, value, origin));
-        }
-        tables.push(table);
+        tables.push(read_table(name, settings, keys, place(one.span().start), &place)?);
     }
     Ok(tables)
+}
+
+/// The tables `[mail.account.NAME]`.
+fn read_accounts(
+    values: &mut Values,
+    found: &Spanned<DeValue<'_>>,
+    origin: &Origin,
+    place: impl Fn(usize) -> Origin,
+) -> Result<(), ConfigError> {
+    const NAME: &str = "mail.account";
+    let wrong = || ConfigError::value(NAME, origin, "tables, each under [mail.account.NAME]".to_owned());
+    for (name, account) in found.get_ref().as_table().ok_or_else(wrong)? {
+        let keys = account.get_ref().as_table().ok_or_else(wrong)?;
+        let table = read_table(NAME, ACCOUNT_SETTINGS, keys, place(name.span().start), &place)?;
+        values.add_account(name.get_ref().to_string(), table);
+    }
+    Ok(())
+}
+
+/// One table with these settings.
+fn read_table(
+    name: &'static str,
+    settings: &'static [Setting],
+    keys: &DeTable<'_>,
+    origin: Origin,
+    place: impl Fn(usize) -> Origin,
+) -> Result<Table, ConfigError> {
+    let mut table = Table { name, origin, entries: Vec::new() };
+    for (key, value) in keys {
+        let origin = place(key.span().start);
+        let key = format!("{name}.{}", key.get_ref());
+        let setting = settings
+            .iter()
+            .find(|setting| setting.key == key)
+            .ok_or_else(|| ConfigError::unknown_key(&key, &origin))?;
+        let value = typed(setting.kind, value.get_ref())
+            .ok_or_else(|| ConfigError::value(setting.key, &origin, setting.kind.to_string()))?;
+        table.entries.push((setting.key, value, origin));
+    }
+    Ok(table)
 }
 
 fn set(

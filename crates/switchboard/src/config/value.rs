@@ -77,10 +77,11 @@ pub enum Origin {
 pub struct Values {
     base: PathBuf,
     tables: Vec<Table>,
+    accounts: Vec<(String, Table)>,
     entries: BTreeMap<&'static str, Entry>,
 }
 
-/// A table of the file of which there may be several, such as `[[web.site]]`.
+/// A table of the file of which there may be several, such as `[[web.site]]` or `[mail.account.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// What stands in the brackets.
@@ -105,7 +106,7 @@ impl Values {
             let value = parse(setting.kind, setting.default).expect("the tables hold well-formed defaults");
             (setting.key, Entry { kind: setting.kind, value, origin: Origin::Default })
         });
-        Self { base: base.to_owned(), tables: Vec::new(), entries: entries.collect() }
+        Self { base: base.to_owned(), tables: Vec::new(), accounts: Vec::new(), entries: entries.collect() }
     }
 
     /// Each key with its value and origin, by key.
@@ -120,6 +121,16 @@ impl Values {
 
     pub(super) fn add_table(&mut self, table: Table) {
         self.tables.push(table);
+    }
+
+    /// The tables `[mail.account.NAME]` by their names.
+    #[must_use]
+    pub fn accounts(&self) -> &[(String, Table)] {
+        &self.accounts
+    }
+
+    pub(super) fn add_account(&mut self, name: String, account: Table) {
+        self.accounts.push((name, account));
     }
 
     /// A path, taken from the data folder when it is relative.

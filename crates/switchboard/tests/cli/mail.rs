@@ -8,7 +8,10 @@ use serde_json::json;
 
 use crate::house::House;
 
-/// Accepted by everybody.
+mod accounts;
+mod rehearsals;
+
+/// Said by a server to which nobody says no.
 const USUAL: &[(&str, &str)] = &[
     ("EHLO", "250-test\r\n250 AUTH PLAIN\r\n"),
     ("AUTH", "235 2.7.0 welcome\r\n"),

@@ -7,15 +7,16 @@ use std::path::PathBuf;
 use switchboard_mail::address::Address;
 use switchboard_mail::deliver::{Event, Mail, Server, deliver_all};
 use switchboard_mail::mime::{Message, read_written};
-use switchboard_mail::smtp::{Cause, Envelope, Fate, Line, Options, Phase, Report, Submission};
+use switchboard_mail::smtp::{Cause, Envelope, Fate, Options, Phase, Report, Submission};
 
 use super::delivery::Delivery;
+use super::dialogue::Dialogue;
 use crate::failure::Failure;
 
 /// A message to be sent, and what names it in the result.
 pub(super) struct Parcel {
     pub(super) name: Name,
-    mail: Mail,
+    pub(super) mail: Mail,
 }
 
 /// What names a message in the result.
@@ -73,17 +74,19 @@ pub(super) fn send(
     server: &Server,
     options: &mut dyn FnMut() -> Result<Options, Failure>,
     parcels: Vec<Parcel>,
-    show: &mut dyn FnMut(&Line),
+    dialogue: &mut Dialogue<'_>,
 ) -> Result<Vec<(Name, Report)>, Failure> {
     let (names, mut mails): (Vec<_>, VecDeque<_>) =
         parcels.into_iter().map(|parcel| (parcel.name, parcel.mail)).unzip();
     let mut reports = Vec::new();
     while !mails.is_empty() {
         let before = reports.len();
-        let mut on = |event: Event<'_>| match event {
-            Event::Line(line) => show(line),
-            Event::Report(report) => reports.push(report),
-            Event::Taken(_) => {}
+        dialogue.begin();
+        let mut on = |event: Event<'_>| {
+            dialogue.see(&event);
+            if let Event::Report(report) = event {
+                reports.push(report);
+            }
         };
         let ending = deliver_all(server, options()?, &mut || mails.pop_front(), &mut on)?;
         if !reports.iter().skip(before).any(took_something) {
