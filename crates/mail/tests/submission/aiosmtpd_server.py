@@ -1,7 +1,7 @@
 """A mail server with TLS and AUTH for the tests: aiosmtpd. Says its port, then one line of JSON for each message: envelope and parts as
 Python's email package reads them. Ends when standard input ends.
 
-Arguments: off|starttls|implicit, and for the last two a certificate and a key."""
+Arguments: off|starttls|implicit, for the last two a certificate and a key, and then the certificate that a client has to show, if any."""
 
 import asyncio
 import base64
@@ -43,6 +43,7 @@ class Handler:
             "to": envelope.rcpt_tos,
             "login": session.authenticated,
             "tls": session.ssl is not None,
+            "client": server.transport.get_extra_info("peercert"),
             "fields": [[name, str(value)] for name, value in message.items()],
             "defects": [str(defect) for defect in message.defects],
             "parts": [part_of(part) for part in message.walk() if not part.is_multipart()],
@@ -84,6 +85,9 @@ def main():
     if mode != "off":
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(sys.argv[2], sys.argv[3])
+        if len(sys.argv) > 4:
+            context.load_verify_locations(sys.argv[4])
+            context.verify_mode = ssl.CERT_REQUIRED
 
     def connection():
         return SMTP(

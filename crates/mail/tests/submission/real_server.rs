@@ -180,16 +180,21 @@ fn decoded(text: &str) -> Vec<u8> {
 }
 
 /// A running server; ended when it is dropped.
-struct Aiosmtpd {
+pub(crate) struct Aiosmtpd {
     child: Child,
     lines: Receiver<String>,
-    port: u16,
-    fingerprint: Fingerprint,
+    pub(crate) port: u16,
+    pub(crate) fingerprint: Fingerprint,
     _keys: tempfile::TempDir,
 }
 
 impl Aiosmtpd {
     fn start(mode: Security) -> Self {
+        Self::start_demanding(mode, None)
+    }
+
+    /// One that speaks only to a client which shows this certificate.
+    pub(crate) fn start_demanding(mode: Security, certificate: Option<&Path>) -> Self {
         let keys = tempfile::tempdir().unwrap();
         let folder = keys.path().join("keys");
         let fingerprint = identity_in(&folder);
@@ -208,6 +213,7 @@ impl Aiosmtpd {
             .arg(script)
             .arg(word)
             .args([file("BEGIN CERTIFICATE"), file("PRIVATE KEY")])
+            .args(certificate)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -234,7 +240,7 @@ impl Aiosmtpd {
         deliver(&server, options, mail, &mut |_| {}).unwrap()
     }
 
-    fn next_message(&mut self) -> Value {
+    pub(crate) fn next_message(&mut self) -> Value {
         serde_json::from_str(&self.lines.recv_timeout(PATIENCE).unwrap()).unwrap()
     }
 }
