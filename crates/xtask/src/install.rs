@@ -119,7 +119,9 @@ fn apt_get_command(arguments: &[&str]) -> Command {
 fn run(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status().with_context(|| {
         let program = command.get_program().display();
-        format!("cannot start {program}; the packages are Debian's, on another system install their like by hand")
+        format!(
+            "cannot start {program}; the packages are Debian's, on another system install their like by hand"
+        )
     })?;
     ensure!(status.success(), "{} failed: {status}", format!("{command:?}").replace('"', ""));
     Ok(())

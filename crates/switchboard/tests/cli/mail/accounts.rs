@@ -68,92 +68,108 @@ fn the_default_account_is_used_and_flags_win() {
     assert!(told.contains("there is no mail account \"absent\"") && told.contains("other, work"), "{told}");
 }
 
+/// A configuration with this account is refused in these words.
+fn check_account(lines: &str, expected: &Expect) {
+    let house = configured(&format!("[mail.account.work]\n{lines}"));
+    let ran = house.run(&["config", "check"]);
+    assert_eq!(ran.code, 78, "{lines}: {}", ran.stdout);
+    expected.assert_eq(&ran.stderr.replace(&house.path().display().to_string(), "HOUSE"));
+}
+
 #[test]
-fn a_mistake_in_an_account_is_told_with_its_line() {
-    let rows: [(&str, Expect); 12] = [
-        (
-            "server = 5\n",
-            expect![[r#"
+fn a_value_that_is_none_is_told_with_its_line() {
+    check_account(
+        "server = 5\n",
+        &expect![[r#"
             switchboard: mail.account.server (HOUSE/data/switchboard.toml line 2) must be a text in quotes
         "#]],
-        ),
-        (
-            "srver = \"a.example\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "srver = \"a.example\"\n",
+        &expect![[r#"
             switchboard: unknown setting mail.account.srver (HOUSE/data/switchboard.toml line 2); did you mean mail.account.server?
         "#]],
-        ),
-        (
-            "user = \"ada\"\n",
-            expect![[r#"
-            switchboard: mail.account.work.server (HOUSE/data/switchboard.toml line 1) must be set: the mail server, as in mail.example.org
-        "#]],
-        ),
-        (
-            "server = \"a.example\"\ntls = \"ssl\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\ntls = \"ssl\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.tls (HOUSE/data/switchboard.toml line 3) must be starttls, implicit or off
         "#]],
-        ),
-        (
-            "server = \"smtp://a.example\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"smtp://a.example\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.server (HOUSE/data/switchboard.toml line 2) must be a host, as in mail.example.org or mail.example.org:587
         "#]],
-        ),
-        (
-            "server = \"a.example\"\nfrom = \"nobody\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\nfrom = \"nobody\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.from (HOUSE/data/switchboard.toml line 3) must be an address, as in "Ada <ada@example.org>"
         "#]],
-        ),
-        (
-            "server = \"a.example\"\nuser = \"ada\"\nauth = \"MAGIC\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\nuser = \"ada\"\nauth = \"MAGIC\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.auth (HOUSE/data/switchboard.toml line 4) must be one of: SCRAM-SHA-256-PLUS, SCRAM-SHA-1-PLUS, SCRAM-SHA-256, SCRAM-SHA-1, PLAIN, LOGIN, CRAM-MD5, OAUTHBEARER, XOAUTH2
         "#]],
-        ),
-        (
-            "server = \"a.example\"\npassword_command = \"pass\"\n",
-            expect![[r#"
+    );
+}
+
+#[test]
+fn settings_that_need_or_exclude_each_other_are_told_with_their_line() {
+    check_account(
+        "user = \"ada\"\n",
+        &expect![[r#"
+            switchboard: mail.account.work.server (HOUSE/data/switchboard.toml line 1) must be set: the mail server, as in mail.example.org
+        "#]],
+    );
+    check_account(
+        "server = \"a.example\"\npassword_command = \"pass\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.user (HOUSE/data/switchboard.toml line 1) must be set: it says whose password that is
         "#]],
-        ),
-        (
-            "server = \"a.example\"\nuser = \"a\"\npassword_file = \"f\"\ntoken_command = \"t\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\nuser = \"a\"\npassword_file = \"f\"\ntoken_command = \"t\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.token_command (HOUSE/data/switchboard.toml line 5) must be left out, since password_file is set and says the same otherwise
         "#]],
-        ),
-        (
-            "server = \"a.example\"\ncacert = \"ca\"\npin = \"sha256:00\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\ncacert = \"ca\"\npin = \"sha256:00\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.pin (HOUSE/data/switchboard.toml line 4) must be left out, since cacert is set and says the same otherwise
         "#]],
-        ),
-        (
-            "server = \"a.example\"\npin = \"sha256:00\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\npin = \"sha256:00\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.pin (HOUSE/data/switchboard.toml line 3) must be a fingerprint: sha256: and 64 hexadecimal digits
         "#]],
-        ),
-        (
-            "server = \"a.example\"\ncertificate = \"c.pem\"\n",
-            expect![[r#"
+    );
+    check_account(
+        "server = \"a.example\"\ncertificate = \"c.pem\"\n",
+        &expect![[r#"
             switchboard: mail.account.work.key (HOUSE/data/switchboard.toml line 1) must be set: the key of the certificate
         "#]],
-        ),
-    ];
-    for (lines, expected) in rows {
-        let house = configured(&format!("[mail.account.work]\n{lines}"));
-        let ran = house.run(&["config", "check"]);
-        assert_eq!(ran.code, 78, "{lines}: {}", ran.stdout);
-        expected.assert_eq(&ran.stderr.replace(&house.path().display().to_string(), "HOUSE"));
-    }
+    );
     let house =
         configured("[mail]\ndefault_account = \"hom\"\n[mail.account.home]\nserver = \"a.example\"\n");
     let told = house.run(&["config", "check"]).stderr;
     assert!(told.contains("mail.default_account") && told.contains("must be one of: home"), "{told}");
+}
+
+#[test]
+fn the_accounts_of_the_documents_are_sound() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    for document in ["mail.md", "mail-providers.md"] {
+        let text = std::fs::read_to_string(docs.join(document)).unwrap();
+        let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+        let accounts: String = blocks.collect();
+        assert!(accounts.contains("[mail.account."), "{document} has no account");
+        configured(&accounts).ok(&["config", "check"]);
+    }
 }
 
 #[test]
