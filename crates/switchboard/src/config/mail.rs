@@ -124,7 +124,7 @@ impl From<Protection> for Security {
     }
 }
 
-/// Host and port of a mail server written as HOST, HOST:PORT or [ADDRESS]:PORT; the host without brackets.
+/// Host and port of a mail server written as `HOST`, `HOST:PORT` or `[ADDRESS]:PORT`; the host without brackets.
 #[must_use]
 pub fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     let (host, port) = match text.rsplit_once(':') {
