@@ -62,13 +62,11 @@ pub fn run(cli: Cli, services: Registry) -> Exit {
             client_command(cli.global, &screen, services, |on| web::run(on, &arguments))
         }
         Command::Ping(arguments) => ping::run(&screen, &arguments),
-        Command::Reflect(arguments) => reflect::run(&screen, &arguments),
         Command::Beat(arguments) => beat::run(&screen, &arguments),
         Command::Watch(arguments) => watch::run(&screen, &arguments),
         Command::Reflect(arguments) => {
             client_command(cli.global, &screen, services, |on| reflect::run(on, &arguments))
         }
-        Command::Mail(action) => mail::run(&screen, action),
         Command::Mail(action) => {
             // The server of a mail is not one of Switchboard.
             let global = Global { server: Vec::new(), ..cli.global };
