@@ -142,7 +142,10 @@ pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 
 /// Bytes of an answer that the kernel keeps for a peer beside those on their way to it. Once so many wait, sending goes on when
 /// half of them are gone.
-pub(crate) const UNSENT_BYTES_MAX: u32 = 256 * 1024;
+pub(crate) const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// The same of what is sent from sealed memory.
+pub(crate) const UNSENT_SEALED_BYTES_MAX: u32 = 1024 * 1024;
 
 /// Milliseconds for which the rest of a refused request is still read, so that the peer sees the answer before the end.
 pub(crate) const LINGER_MS_MAX: u64 = 2_000;
@@ -218,6 +221,12 @@ pub(crate) const STREAM_ERRORS_MAX: usize = 256;
 
 /// Bytes of a stream that are read from a file ahead of what the peer's windows let go.
 pub(crate) const STREAM_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes of answers that wait for an HTTP/2 peer's windows before its further requests wait unanswered.
+pub(crate) const STREAMS_WAITING_BYTES_MAX: u64 = 128 * 1024;
+
+/// The same for streams whose files are not in memory, or in sealed memory.
+pub(crate) const STREAMS_SENDING_MAX: usize = 16;
 
 /// Frames of an HTTP/2 peer that ask for nothing, weighed, which are taken at once.
 pub(crate) const FRAME_CREDIT_MAX: u64 = 1024;

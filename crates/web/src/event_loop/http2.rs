@@ -31,6 +31,8 @@ pub(crate) struct Http2 {
     /// Requests whose files were changed just now, and how each waits.
     held: VecDeque<(Box<Stream>, Settling)>,
     sending: VecDeque<Sending>,
+    /// Requests that wait until the peer has taken more of the answers before them: what it does not take holds memory.
+    parked: VecDeque<Box<Stream>>,
     /// Bytes of bodies that had moved at `progress_ms`, and since when there is something to move.
     moved: u64,
     progress_ms: u64,
@@ -66,6 +68,7 @@ impl Http2 {
             session: Session::new(now_ms),
             held: VecDeque::new(),
             sending: VecDeque::new(),
+            parked: VecDeque::new(),
             moved: 0,
             progress_ms: now_ms,
             since_ms: now_ms,
@@ -92,7 +95,7 @@ impl Http2 {
 
     /// Nothing of a request is there, and nothing of an answer.
     pub(super) fn is_idle(&self) -> bool {
-        self.held.is_empty() && !self.is_sending() && !self.session.is_amid()
+        self.held.is_empty() && self.parked.is_empty() && !self.is_sending() && !self.session.is_amid()
     }
 
     /// How fast the peer opens its windows.
@@ -103,6 +106,12 @@ impl Http2 {
 
     fn is_sending(&self) -> bool {
         !self.sending.is_empty() || self.session.gauge().waiting() > 0
+    }
+
+    /// Whether the peer has to take more before it is answered more.
+    fn is_full(&self) -> bool {
+        self.session.gauge().waiting() >= limits::STREAMS_WAITING_BYTES_MAX
+            || self.sending.len() >= limits::STREAMS_SENDING_MAX
     }
 
     fn waits(&self) -> Waits {
@@ -181,6 +190,14 @@ impl Loop {
         }
     }
 
+    /// Answers requests that waited for the peer to take more.
+    fn answer_parked_streams(&mut self, connection: &mut Connection, http2: &mut Http2) {
+        while !http2.is_full() {
+            let Some(stream) = http2.parked.pop_front() else { return };
+            self.answer_stream(connection, http2, stream, Settling::default());
+        }
+    }
+
     /// Reads once, if there is room. How many bytes came, or that the connection broke.
     fn receive_frames(&mut self, connection: &mut Connection, http2: &mut Http2) -> Result<usize, Errno> {
         let now_ms = self.clock.ms();
@@ -221,7 +238,9 @@ impl Loop {
     fn answer_streams(&mut self, connection: &mut Connection, http2: &mut Http2) {
         let mut budget = limits::STREAMS_READ_BYTES;
         loop {
+            self.answer_parked_streams(connection, http2);
             match http2.session.turn() {
+                Event::Asked(stream) if http2.is_full() => http2.parked.push_back(stream),
                 Event::Asked(stream) => {
                     self.answer_stream(connection, http2, stream, Settling::default());
                 }
@@ -232,7 +251,8 @@ impl Loop {
                 }
                 Event::Waits => {
                     let read = if http2.session.has_output_room() { self.read_files(http2) } else { 0 };
-                    if read == 0 || budget == 0 {
+                    let has_parked = !http2.parked.is_empty() && !http2.is_full();
+                    if (read == 0 && !has_parked) || budget == 0 {
                         return;
                     }
                     budget = budget.saturating_sub(read);

@@ -104,7 +104,8 @@ impl Outgoing {
                 return stop;
             }
             if self.is_done() {
-                return Sent::All;
+                // Under TLS the kernel may not have all of it yet.
+                return transport.flush().map_or_else(refused, |()| Sent::All);
             }
             budget = budget.saturating_sub(self.taken - before);
             if budget == 0 {

@@ -263,7 +263,7 @@ impl Loop {
             }
         };
         self.counters.sent_bytes.add(u64::try_from(sent).unwrap_or(0));
-        if sent < self.out.len() {
+        if sent < self.out.len() || !connection.transport.is_flushed() {
             let mut outgoing = self.spare.pop().unwrap_or_default();
             outgoing.bytes.extend_from_slice(&self.out[sent..]);
             (outgoing.since_ns, outgoing.progress_ms) = (self.clock.ns(), self.clock.ms());
@@ -276,9 +276,9 @@ impl Loop {
     /// Sends of what is left. None when nothing is left.
     pub(super) fn send_on(&mut self, connection: &mut Connection) -> Option<Fate> {
         let outgoing = connection.outgoing.as_mut()?;
-        let before = outgoing.taken;
+        let (before, moved) = (outgoing.taken, connection.transport.moved());
         let sent = outgoing.send(&mut connection.transport, &mut self.scratch);
-        if outgoing.taken > before {
+        if outgoing.taken > before || connection.transport.moved() > moved {
             outgoing.progress_ms = self.clock.ms();
             self.counters.sent_bytes.add(outgoing.taken - before);
         }

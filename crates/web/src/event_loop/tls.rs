@@ -32,6 +32,8 @@ pub(crate) struct Tls {
     plaintext: usize,
     /// What is encrypted is nothing but tickets, and an answer follows.
     holds_tickets: bool,
+    /// Bytes that the kernel took.
+    moved: u64,
 }
 
 impl Tls {
@@ -39,7 +41,7 @@ impl Tls {
     pub(crate) fn new(socket: OwnedFd, config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let mut session = ServerConnection::new(Arc::clone(config))?;
         session.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES_MAX));
-        Ok(Self { socket, session, is_drained: false, plaintext: 0, holds_tickets: false })
+        Ok(Self { socket, session, is_drained: false, plaintext: 0, holds_tickets: false, moved: 0 })
     }
 
     /// Whether the handshake is not over.
@@ -117,11 +119,22 @@ impl Tls {
     /// Sends what is encrypted already; [`Errno::AGAIN`] when some of it is left.
     pub(crate) fn flush(&mut self) -> Result<(), Errno> {
         while self.session.wants_write() {
-            if let Err(error) = self.session.write_tls(&mut Sink { socket: &self.socket }) {
-                return Err(errno(&error));
+            match self.session.write_tls(&mut Sink { socket: &self.socket }) {
+                Ok(moved) => self.moved += u64::try_from(moved).unwrap_or(0),
+                Err(error) => return Err(errno(&error)),
             }
         }
         Ok(())
+    }
+
+    /// Whether everything that is encrypted is with the kernel.
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.session.wants_write()
+    }
+
+    /// Bytes that the kernel took so far.
+    pub(crate) const fn moved(&self) -> u64 {
+        self.moved
     }
 
     /// Tells the peer that nothing more comes, as far as there is room for that.

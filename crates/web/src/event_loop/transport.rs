@@ -27,39 +27,36 @@ pub(crate) enum Transport {
 #[derive(Debug)]
 pub(crate) struct Plain {
     socket: OwnedFd,
-    /// Without the bound on what waits in the kernel, which the socket has of its listener.
-    is_unbounded: bool,
+    /// More may wait in the kernel than the listener, of which the socket has its bound, allows.
+    is_wide: bool,
 }
 
 impl Plain {
     /// One that was just taken.
     pub(crate) const fn new(socket: OwnedFd) -> Self {
-        Self { socket, is_unbounded: false }
+        Self { socket, is_wide: false }
     }
 
-    /// Lets the kernel send from the front of `range`, which moves on. What waits there is not bounded: it is the same memory
-    /// for all peers, and none of the kernel's own.
+    /// Lets the kernel send from the front of `range`, which moves on. More may wait there than of other bytes: it is the same
+    /// memory for all peers, and none of the kernel's own.
     pub(crate) fn send_sealed(&mut self, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
         let left = range.end - range.start;
         if left > u64::from(limits::UNSENT_BYTES_MAX) {
-            self.bound(false);
+            self.widen(true);
         }
         let wanted = usize::try_from(left.min(limits::SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
         rustix::fs::sendfile(&self.socket, sealed.descriptor(), Some(&mut range.start), wanted)
     }
 
-    /// Whether what waits in the kernel is to be bounded. Where it cannot be, as on Unix sockets, that is not needed either.
-    fn bound(&mut self, is_bounded: bool) {
-        if self.is_unbounded == is_bounded {
-            let bytes = if is_bounded { limits::UNSENT_BYTES_MAX } else { NO_BOUND };
+    /// Sets how much may wait in the kernel (tcp(7), `TCP_NOTSENT_LOWAT`). Unix sockets have another bound of their own.
+    fn widen(&mut self, is_wide: bool) {
+        if self.is_wide != is_wide {
+            let bytes = if is_wide { limits::UNSENT_SEALED_BYTES_MAX } else { limits::UNSENT_BYTES_MAX };
             let _set = SockRef::from(&self.socket).set_tcp_notsent_lowat(bytes);
-            self.is_unbounded = !is_bounded;
+            self.is_wide = is_wide;
         }
     }
 }
-
-/// As the system has it for all sockets, which is no bound (tcp(7), `TCP_NOTSENT_LOWAT`).
-const NO_BOUND: u32 = 0;
 
 /// Whether the kernel may wait for more before it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +110,22 @@ impl Transport {
         }
     }
 
+    /// Whether all that was taken is with the kernel.
+    pub(crate) fn is_flushed(&self) -> bool {
+        match self {
+            Self::Plain(_) => true,
+            Self::Tls(tls) => tls.is_flushed(),
+        }
+    }
+
+    /// Bytes that the kernel took from what was taken before.
+    pub(crate) const fn moved(&self) -> u64 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Tls(tls) => tls.moved(),
+        }
+    }
+
     /// The last act before the socket is closed.
     pub(crate) fn part(&mut self) {
         match self {
@@ -151,7 +164,7 @@ impl Transport {
     pub(crate) fn send(&mut self, bytes: &[u8], follows: Follows) -> Result<usize, Errno> {
         match self {
             Self::Plain(plain) => {
-                plain.bound(true);
+                plain.widen(false);
                 rustix::net::send(&plain.socket, bytes, flags(follows))
             }
             Self::Tls(tls) => tls.send(bytes, follows),
@@ -162,7 +175,7 @@ impl Transport {
     pub(crate) fn send_both(&mut self, first: &[u8], second: &[u8]) -> Result<usize, Errno> {
         match self {
             Self::Plain(plain) => {
-                plain.bound(true);
+                plain.widen(false);
                 rustix::net::sendmsg(
                     &plain.socket,
                     &[IoSlice::new(first), IoSlice::new(second)],

@@ -48,8 +48,11 @@ impl Chunk {
         Self::new(Held::Text(text), 0..text.len(), gauge)
     }
 
-    /// A part of a file in memory.
+    /// A part of a file in memory. A small one is copied, so that it does not keep the whole.
     pub(crate) fn shared(bytes: Arc<[u8]>, range: Range<usize>, gauge: &Rc<Gauge>) -> Self {
+        if range.len() < bytes.len() / 4 {
+            return Self::own(bytes[range].to_vec(), gauge);
+        }
         Self::new(Held::Shared(bytes), range, gauge)
     }
 

@@ -290,3 +290,47 @@ fn a_file_that_is_asked_for_by_http2_is_compressed_once() {
         }
     });
 }
+
+#[test]
+fn a_peer_that_opens_no_window_holds_few_files_and_gets_all_in_the_end() {
+    let served = Served::limited(|limits| limits.cache_bytes_max = 1_000_000);
+    let body = |number: usize| format!("{number:04}").repeat(50_000).into_bytes();
+    for number in 0..60 {
+        served.write(&format!("{number}.bin"), body(number));
+    }
+    run(async {
+        let socket = tokio::net::TcpStream::connect(served.address()).await.unwrap();
+        let (send, mut connection) = h2::client::Builder::new()
+            .initial_window_size(0)
+            .initial_connection_window_size(1 << 24)
+            .handshake::<_, Bytes>(socket)
+            .await
+            .unwrap();
+        let mut resize = connection.ping_pong().unwrap();
+        let (opened, open) = tokio::sync::oneshot::channel::<u32>();
+        tokio::spawn(async move {
+            let mut open = Some(open);
+            std::future::poll_fn(|context| {
+                if let Some(waiting) = &mut open
+                    && let std::task::Poll::Ready(size) = std::pin::Pin::new(waiting).poll(context)
+                {
+                    open = None;
+                    connection.set_initial_window_size(size.unwrap()).unwrap();
+                }
+                std::pin::Pin::new(&mut connection).poll(context)
+            })
+            .await
+        });
+        let mut send = send.ready().await.unwrap();
+        let asked: Vec<_> = (0..60).map(|number| ask(&mut send, get(&format!("/{number}.bin")))).collect();
+        // Whatever was sent before it is looked at before it is answered.
+        resize.ping(h2::Ping::opaque()).await.unwrap();
+        let answered = served.running.metrics().snapshot().status_2xx;
+        assert!(answered < 10, "{answered} files wait for a peer that takes nothing");
+        opened.send(1 << 20).unwrap();
+        for (number, answer) in asked.into_iter().enumerate() {
+            let answer = whole(answer).await.unwrap();
+            assert!(answer.status == 200 && answer.body == body(number), "file {number}");
+        }
+    });
+}

@@ -113,10 +113,10 @@ fn a_file_that_is_removed_or_replaced_is_sent_to_its_end() {
     let bytes = version(5, 20_000_000);
     served.write("f.bin", &bytes);
     let begin = || {
-        let before = served.running.metrics().snapshot().sent_bytes;
+        let before = served.running.metrics().snapshot().status_2xx;
         let mut client = served.connect();
         client.send("GET /f.bin HTTP/1.1\r\nHost: h\r\n\r\n");
-        crate::client::until(&served, "the answer begins", |counted| counted.sent_bytes > before);
+        crate::client::until(&served, "the answer begins", |counted| counted.status_2xx > before);
         client
     };
     let mut first = begin();

@@ -70,6 +70,44 @@ fn large() -> Vec<u8> {
     (0..10 * 1024 * 1024_u32).map(|at| u8::try_from(at % 253).unwrap()).collect()
 }
 
+/// What a peer has that reads at an even, low rate to the end.
+#[expect(clippy::disallowed_methods, reason = "a slow peer is what is tested")]
+fn body_read_slowly(mut stream: Stream, target: &str) -> Vec<u8> {
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+    let mut bytes = Vec::new();
+    let mut piece = vec![0; 32 * 1024];
+    loop {
+        match stream.read(&mut piece).unwrap() {
+            0 => break,
+            read => bytes.extend_from_slice(&piece[..read]),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    bytes.split_off(head + 4)
+}
+
+#[test]
+fn whoever_reads_slowly_for_longer_than_a_stall_may_last_gets_all_of_it() {
+    let served = served(|settings| settings.limits.write_stall_max = Duration::from_secs(2));
+    let sizes = (0..12).map(|number| 2_600_000 + number * 9_000);
+    std::thread::scope(|scope| {
+        for size in sizes {
+            let served = &served;
+            scope.spawn(move || {
+                let name = format!("{size}.bin");
+                served.write(&name, large().split_off(large().len() - size));
+                let stream = connect(served, "localhost", &[]);
+                socket2::SockRef::from(&stream.sock).set_recv_buffer_size(16 * 1024).unwrap();
+                let body = body_read_slowly(stream, &format!("/{name}"));
+                assert_eq!(body.len(), size, "of {name}");
+                assert!(body == large().split_off(large().len() - size), "{name}");
+            });
+        }
+    });
+    assert_eq!(served.running.metrics().snapshot().timeout_write, 0);
+}
+
 #[test]
 fn ten_mebibytes_arrive_as_they_are_over_both_protocols() {
     let served = served(|_| {});

@@ -22,6 +22,7 @@ pub(super) fn command(start: &Start<'_>) -> Result<Command> {
     Ok(command)
 }
 
+/// 65,535 requests on a connection is the most that it takes; a larger number is cut to 16 bits.
 fn configuration(start: &Start<'_>) -> String {
     let tls = format!(
         "server.modules = (\"mod_openssl\")\nssl.engine = \"enable\"\nssl.pemfile = \"{}\"\nssl.privkey = \"{}\"\n",
@@ -38,7 +39,7 @@ server.upload-dirs = (\"{folder}\")
 server.max-worker = {workers}
 server.max-fds = 16384
 server.max-connections = 8000
-server.max-keep-alive-requests = 100000000
+server.max-keep-alive-requests = 65535
 server.max-keep-alive-idle = 300
 server.event-handler = \"linux-sysepoll\"
 server.network-backend = \"sendfile\"
