@@ -81,7 +81,7 @@ fn body_read_slowly(mut stream: Stream, target: &str) -> Vec<u8> {
             0 => break,
             read => bytes.extend_from_slice(&piece[..read]),
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(Duration::from_millis(160));
     }
     let head = bytes.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
     bytes.split_off(head + 4)
@@ -90,7 +90,7 @@ fn body_read_slowly(mut stream: Stream, target: &str) -> Vec<u8> {
 #[test]
 fn whoever_reads_slowly_for_longer_than_a_stall_may_last_gets_all_of_it() {
     let served = served(|settings| settings.limits.write_stall_max = Duration::from_secs(2));
-    let sizes = (0..12).map(|number| 2_600_000 + number * 9_000);
+    let sizes = (0..12).map(|number| 700_000 + number * 9_000);
     std::thread::scope(|scope| {
         for size in sizes {
             let served = &served;
