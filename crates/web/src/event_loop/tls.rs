@@ -30,6 +30,8 @@ pub(crate) struct Tls {
     is_drained: bool,
     /// Bytes that are decrypted and not yet taken.
     plaintext: usize,
+    /// The peer has said that nothing more comes.
+    is_ended: bool,
     /// What is encrypted is nothing but tickets, and an answer follows.
     holds_tickets: bool,
     /// Bytes that the kernel took.
@@ -41,7 +43,8 @@ impl Tls {
     pub(crate) fn new(socket: OwnedFd, config: &Arc<ServerConfig>) -> Result<Self, rustls::Error> {
         let mut session = ServerConnection::new(Arc::clone(config))?;
         session.set_buffer_limit(Some(limits::TLS_BUFFER_BYTES_MAX));
-        Ok(Self { socket, session, is_drained: false, plaintext: 0, holds_tickets: false, moved: 0 })
+        let (is_drained, is_ended, holds_tickets) = (false, false, false);
+        Ok(Self { socket, session, is_drained, plaintext: 0, is_ended, holds_tickets, moved: 0 })
     }
 
     /// Whether the handshake is not over.
@@ -54,9 +57,9 @@ impl Tls {
         self.session.alpn_protocol() == Some(HTTP2)
     }
 
-    /// Whether a read would find something without the kernel telling so again.
+    /// Whether a read would find something, the end included, without the kernel telling so again.
     pub(crate) const fn has_more(&self) -> bool {
-        self.plaintext > 0 || !self.is_drained
+        self.plaintext > 0 || self.is_ended || !self.is_drained
     }
 
     /// Reads what is decrypted; 0 is the end.
@@ -85,15 +88,18 @@ impl Tls {
 
     fn understand(&mut self) -> Result<(), Errno> {
         let was_handshaking = self.session.is_handshaking();
-        let understood = self.session.process_new_packets().map(|state| state.plaintext_bytes_to_read());
+        let understood = self.session.process_new_packets();
         let is_tls13 = self.session.protocol_version() == Some(ProtocolVersion::TLSv1_3);
         let has_ended = was_handshaking && !self.session.is_handshaking() && is_tls13;
         // All that is left to say of the handshake are tickets. When the first request has come already, they leave with its
         // answer instead of by themselves.
-        self.holds_tickets = has_ended && understood.as_ref().is_ok_and(|bytes| *bytes > 0);
+        self.holds_tickets =
+            has_ended && understood.as_ref().is_ok_and(|state| state.plaintext_bytes_to_read() > 0);
         // Answers of the handshake, or the alert that says what was wrong.
         let flushed = if self.holds_tickets { Ok(()) } else { self.flush() };
-        self.plaintext = understood.map_err(|_| Errno::PROTO)?;
+        let state = understood.map_err(|_| Errno::PROTO)?;
+        self.plaintext = state.plaintext_bytes_to_read();
+        self.is_ended = state.peer_has_closed();
         match flushed {
             Ok(()) | Err(Errno::AGAIN) => Ok(()),
             Err(errno) => Err(errno),

@@ -220,6 +220,29 @@ fn who_does_not_finish_the_handshake_is_closed() {
 }
 
 #[test]
+fn an_end_that_comes_together_with_the_last_request_is_heard() {
+    let served = served(|settings| settings.limits.idle_time_max = Duration::from_secs(600));
+    let http1 = b"GET /none HTTP/1.1\r\nHost: h\r\n\r\n".as_slice();
+    let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let http2 = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &settings].concat();
+    for (alpn, request, answer) in [("http/1.1", http1, "HTTP/1.1 404 "), ("h2", http2.as_slice(), "")] {
+        let mut stream = connect(&served, "localhost", &[alpn.as_bytes()]);
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+        stream.conn.writer().write_all(request).unwrap();
+        stream.conn.send_close_notify();
+        let mut records = Vec::new();
+        while stream.conn.wants_write() {
+            stream.conn.write_tls(&mut records).unwrap();
+        }
+        // In one piece and without an end of the connection below.
+        stream.sock.write_all(&records).unwrap();
+        let mut said = Vec::new();
+        stream.read_to_end(&mut said).unwrap();
+        assert!(!said.is_empty() && said.starts_with(answer.as_bytes()), "{said:?}");
+    }
+}
+
+#[test]
 fn strict_transport_security_is_said_under_tls_when_asked_for() {
     let served = served(|settings| settings.tls.hsts = Some(Duration::from_secs(31_536_000)));
     served.write("a.txt", "a");
