@@ -113,7 +113,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The access log cannot be written.
-    #[error("the access log cannot be opened: {path}; its folder must exist and be writable", path = .path.display())]
+    #[error("the access log cannot be opened: {path}; {advice}", path = .path.display(), advice = advice_for_log(source))]
     AccessLog {
         /// The file.
         path: PathBuf,
@@ -129,4 +129,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+fn advice_for_log(source: &io::Error) -> &'static str {
+    if rustix::io::Errno::from_io_error(source) == Some(rustix::io::Errno::NXIO) {
+        // Sockets are refused in the same words as pipes.
+        return "it is a pipe that nobody reads, or a socket; start what reads the pipe first, or name a file";
+    }
+    "its folder must exist and be writable"
 }

@@ -180,6 +180,9 @@ pub(crate) const LOG_LOSSES_TOLD_MS: u64 = 60_000;
 /// Milliseconds that the access log has at the end for what is left of it, although the time to shut down is over.
 pub(crate) const LOG_END_MS_MIN: u64 = 500;
 
+/// Milliseconds that it has at most, however much is left of that time.
+pub(crate) const LOG_END_MS_MAX: u64 = 5_000;
+
 /// Length in bytes of the smallest and the largest file that is compressed into the cache.
 pub(crate) const COMPRESSED_FILE_BYTES: std::ops::RangeInclusive<u64> = 256..=1024 * 1024;
 

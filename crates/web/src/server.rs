@@ -225,7 +225,8 @@ impl Running {
         if let Some(log) = self.log.take() {
             let taken = Duration::from_nanos(Clock::new().ns().saturating_sub(begun_ns));
             let least = Duration::from_millis(limits::LOG_END_MS_MIN);
-            log.end(self.shutdown_time_max.saturating_sub(taken).max(least));
+            let most = Duration::from_millis(limits::LOG_END_MS_MAX);
+            log.end(self.shutdown_time_max.saturating_sub(taken).clamp(least, most));
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Lines into a file that may be full, slow or gone.
 //!
-//! *Promises* that no line is torn: one of which only the beginning found room is finished before anything follows it; that
-//! every line that is lost is counted; that losses are told, once a minute at most and at the end. *Absent:* threads.
+//! *Promises* that no line is torn: one of which only the beginning found room is finished before anything follows it, or
+//! dropped when the file was truncated meanwhile; that every line that is lost is counted; that losses are told, once a minute at most and at the end. *Absent:* threads.
 
-use std::fs::File;
-use std::io::{self, ErrorKind, Write as _};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Seek as _, Write as _};
 use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -26,6 +26,8 @@ pub(super) struct Pen {
     lines: Vec<u8>,
     /// The rest of a line whose beginning is written.
     rest: Vec<u8>,
+    /// How long the file was with that beginning at its end; none where no length is known, as of a pipe.
+    begun_bytes: Option<u64>,
     counters: Arc<Counters>,
     shared: Arc<Shared>,
     losses: Losses,
@@ -49,6 +51,7 @@ impl Pen {
             clock: line::Clock::default(),
             lines: Vec::new(),
             rest: Vec::new(),
+            begun_bytes: None,
             counters,
             shared,
             losses: Losses::default(),
@@ -93,9 +96,27 @@ impl Pen {
     }
 
     fn finish_line(&mut self) -> io::Result<()> {
+        if self.rest.is_empty() {
+            return Ok(());
+        }
+        if self.is_truncated() {
+            self.rest.clear();
+            self.note((
+                1,
+                Some(io::Error::other("it was truncated where only the beginning of a line had found room")),
+            ));
+            return Ok(());
+        }
         let (written, result) = write(&mut self.file, &self.rest);
         self.rest.drain(..written);
+        self.begun_bytes = self.file.stream_position().ok();
         result
+    }
+
+    /// Whether the beginning of the line is gone from the file.
+    fn is_truncated(&self) -> bool {
+        let length = self.file.metadata().ok().filter(Metadata::is_file).map(|about| about.len());
+        length.zip(self.begun_bytes).is_some_and(|(length, begun)| length < begun)
     }
 
     /// How many lines were lost, and why.
@@ -107,6 +128,7 @@ impl Pen {
         if is_begun {
             let end = left.iter().position(|byte| *byte == b'\n').map_or(left.len(), |at| at + 1);
             self.rest.extend_from_slice(&left[..end]);
+            self.begun_bytes = self.file.stream_position().ok();
             left = &left[end..];
         }
         (left.iter().filter(|byte| **byte == b'\n').count(), Some(error))

@@ -1,14 +1,16 @@
 //! The thread that writes the access log, and the queue on which it is given what to write.
 //!
-//! *Promises* that nobody waits for it: neither an event loop that hands over lines, nor a reload that hands over another file,
-//! nor a server that ends, for longer than it says. *Absent:* writing, which is the pen's.
+//! *Promises* that nobody waits for it: neither an event loop that hands over lines, nor a start or a reload that opens a file,
+//! a pipe without a reader included, nor a server that ends, for longer than it says. *Absent:* writing, which is the pen's.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
 use super::Batch;
 use super::pen::Pen;
@@ -155,8 +157,16 @@ fn open(target: &LogTarget) -> Result<File, Error> {
 }
 
 fn open_file(path: &Path) -> Result<File, Error> {
-    let failed = |source| Error::AccessLog { path: path.to_owned(), source };
-    OpenOptions::new().append(true).create(true).open(path).map_err(failed)
+    try_open(path).map_err(|errno| Error::AccessLog { path: path.to_owned(), source: errno.into() })
+}
+
+/// Does not wait for somebody who reads from a pipe: whoever opens is there for the signals as well. Writes wait, on the
+/// thread that is there for it.
+fn try_open(path: &Path) -> rustix::io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o666))?;
+    fcntl_setfl(&file, fcntl_getfl(&file)?.difference(OFlags::NONBLOCK))?;
+    Ok(file.into())
 }
 
 fn write_all(messages: &Receiver<Message>, mut pen: Pen) {

@@ -1,17 +1,35 @@
 //! The access log and the counters of a server that ran.
 
-use switchboard_web::{AccessLog, LogFormat, LogTarget};
+use std::error::Error as _;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
-use crate::client::Served;
+use rustix::fs::{FileType, Mode, OFlags, mknodat};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use switchboard_web::{AccessLog, Error, Listener, LogFormat, LogTarget, Server, Settings, Site};
+
+use crate::client::{Served, until};
+
+/// A server that logs into `path`.
+fn logging(path: &Path) -> Served {
+    Served::with(|settings| log_into(settings, path))
+}
+
+fn log_into(settings: &mut Settings, path: &Path) {
+    let to = LogTarget::File(path.to_owned());
+    settings.access_log = Some(AccessLog { to, format: LogFormat::Common });
+}
 
 #[test]
 fn each_request_has_its_line_and_rotation_begins_a_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
-    let served = Served::with(|settings| {
-        let to = LogTarget::File(path.clone());
-        settings.access_log = Some(AccessLog { to, format: LogFormat::Common });
-    });
+    let served = logging(&path);
     served.write("a.txt", "12345");
     served.write("large.bin", vec![0; 1_000_000]);
     let mut client = served.connect();
@@ -65,4 +83,141 @@ fn counters_are_told_to_prometheus() {
         types.count(),
         "each family once"
     );
+}
+
+fn pipe(path: &Path) {
+    mknodat(rustix::fs::CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+/// The end of a pipe that reads, opened whether or not anybody writes.
+fn reader(path: &Path) -> File {
+    let no_wait = i32::try_from(OFlags::NONBLOCK.bits()).unwrap();
+    let reader = OpenOptions::new().read(true).custom_flags(no_wait).open(path).unwrap();
+    rustix::fs::fcntl_setfl(&reader, OFlags::empty()).unwrap();
+    reader
+}
+
+/// What `act` returns, which must not wait for anybody; the deadline ends a failure only.
+fn at_once<T: Send + 'static>(what: &str, act: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, is_done) = channel();
+    std::thread::spawn(move || done.send(act()));
+    is_done.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("it waits: {what}"))
+}
+
+fn check_refused(refused: &Error, log: &Path) {
+    assert!(matches!(refused, Error::AccessLog { path, .. } if path == log), "{refused}");
+    let text = refused.to_string();
+    assert!(text.contains("it is a pipe that nobody reads") && text.contains("start what reads"), "{text}");
+    assert!(refused.source().unwrap().to_string().contains("No such device"), "{refused:?}");
+}
+
+#[test]
+fn a_pipe_that_nobody_reads_is_refused_as_the_log_and_waited_for_by_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    pipe(&path);
+    let mut settings = Settings::new(Site::new(folder.path()), Listener::Tcp("127.0.0.1:0".parse().unwrap()));
+    log_into(&mut settings, &path);
+    check_refused(&at_once("a start", || Server::new(settings).start().map(drop)).unwrap_err(), &path);
+
+    let first = reader(&path);
+    let Served { root, running } = logging(&path);
+    drop(first);
+    let (running, reloaded) = at_once("a reload", move || {
+        let reloaded = running.reload();
+        (running, reloaded)
+    });
+    check_refused(&reloaded.unwrap_err(), &path);
+    let mut second = reader(&path);
+    running.reload().unwrap();
+    let served = Served { root, running };
+    served.fetch("/none");
+    served.running.shutdown();
+    let mut lines = String::new();
+    second.read_to_string(&mut lines).unwrap();
+    assert!(lines.contains("\"GET /none HTTP/1.1\" 404 ") && lines.lines().count() == 1, "{lines}");
+}
+
+#[test]
+fn a_log_that_waits_for_its_reader_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    pipe(&path);
+    let mut reader = reader(&path);
+    let served = logging(&path);
+    ask_at_length(&served);
+    let lines = std::thread::spawn(move || {
+        let mut lines = String::new();
+        reader.read_to_string(&mut lines).unwrap();
+        lines
+    });
+    served.running.shutdown();
+    assert_eq!(lines.join().unwrap().lines().count(), 20);
+}
+
+#[test]
+fn a_log_whose_reader_never_reads_does_not_hold_up_the_end_for_as_long_as_answers_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    pipe(&path);
+    let silent = reader(&path);
+    let served = Served::with(|settings| {
+        log_into(settings, &path);
+        settings.limits.shutdown_time_max = Duration::from_secs(600);
+    });
+    ask_at_length(&served);
+    at_once("the end", || served.running.shutdown());
+    drop(silent);
+}
+
+/// Twenty requests whose lines are more than a pipe holds, which is 64 KiB.
+fn ask_at_length(served: &Served) {
+    let mut client = served.connect();
+    let target = format!("/none?{}", "x".repeat(7_000));
+    (0..20).for_each(|_| assert_eq!(client.fetch(&target).status, 404));
+}
+
+/// Runs one test of this file in a process of its own, which is not ended for reaching the bound on the length of its files.
+fn alone(test: &str) {
+    let child = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; exec \"$0\" --exact \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("log::{test}"))
+        .env(ALONE, "")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+/// Is set where one test has its process for itself.
+const ALONE: &str = "SWITCHBOARD_WEB_TEST_ALONE";
+
+/// Bytes that a log may have, less than a line: a bound on the length of files stands for a full disk.
+const ROOM: u64 = 30;
+
+#[test]
+fn the_rest_of_a_line_does_not_begin_a_log_that_was_truncated() {
+    if std::env::var_os(ALONE).is_none() {
+        return alone("the_rest_of_a_line_does_not_begin_a_log_that_was_truncated");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let served = logging(&path);
+    let mut client = served.connect();
+    let unbounded = getrlimit(Resource::Fsize);
+    let bound = rustix::process::Rlimit { current: Some(ROOM), ..unbounded };
+    setrlimit(Resource::Fsize, bound).unwrap();
+    client.fetch("/torn");
+    until(&served, "the beginning of a line is written", |_| path.metadata().unwrap().len() == ROOM);
+    client.fetch("/lost");
+    until(&served, "a line is lost", |counted| counted.log_failed == 1);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
+    setrlimit(Resource::Fsize, unbounded).unwrap();
+    client.fetch("/whole");
+    let metrics = served.running.metrics().clone();
+    served.running.shutdown();
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("127.0.0.1 - - [") && text.contains("\"GET /whole "), "{text}");
+    assert_eq!((text.lines().count(), metrics.snapshot().log_failed), (1, 2), "{text}");
 }
