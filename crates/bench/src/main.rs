@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use bench::peers::textbook;
-use bench::{calls, latency, memory, restart, soak, solo, web};
+use bench::{calls, latency, memory, probe, restart, soak, solo, web};
 
 /// Measures Switchboard beside its peers on this machine.
 #[derive(Debug, Parser)]
@@ -20,6 +20,8 @@ enum What {
     Calls(calls::Options),
     /// Files served beside lighttpd, nginx, Caddy and static-web-server, alternating, every byte verified
     Web(web::Options),
+    /// Probes and reflectors beside irtt, sockperf, fping, STAMP reflectors and plain C, alternating, every reply counted
+    Probe(probe::Options),
     /// The process in which the textbook table runs
     #[command(hide = true)]
     Textbook(textbook::Options),
@@ -39,6 +41,7 @@ fn main() -> Result<()> {
     match Arguments::parse().what {
         What::Calls(options) => calls::run(&options),
         What::Web(options) => web::run(&options),
+        What::Probe(options) => probe::run(&options),
         What::Textbook(options) => textbook::run_child(&options),
         What::Load(options) => options.run(),
         What::Latency(options) => options.run(),

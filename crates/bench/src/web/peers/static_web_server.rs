@@ -5,48 +5,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 
 use super::{Peer, Start};
 use crate::child;
+use crate::installed::Crate;
 
 const STABLE: &str = "2.44.1";
 const COMING: &str = "3.0.0-beta.2";
 /// Its own defaults, written out: entries, seconds, KiB.
 const CACHE: &str = "[advanced.memory-cache]\ncapacity = 100\nttl = 1800\ntti = 300\nmax-file-size = 8192\n";
 
-fn number(peer: Peer) -> &'static str {
-    if peer == Peer::Sws3 { COMING } else { STABLE }
+fn of(peer: Peer) -> Crate {
+    let version = if peer == Peer::Sws3 { COMING } else { STABLE };
+    Crate { name: "static-web-server", version, program: "static-web-server" }
 }
 
 pub(super) fn version(peer: Peer) -> String {
-    format!("static-web-server {}", number(peer))
+    of(peer).title()
 }
 
 /// Builds it, unless that was done before; returns the program.
 pub(super) fn install(peer: Peer) -> Result<PathBuf> {
-    let folder = std::env::current_exe()?;
-    let target = folder.ancestors().nth(2).context("this program lies in a folder of the target folder")?;
-    let root = target.join("bench-peers").join(format!("static-web-server-{}", number(peer)));
-    let program = root.join("bin/static-web-server");
-    if !program.is_file() {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args([
-            "install",
-            "--quiet",
-            "--locked",
-            "static-web-server",
-            "--version",
-            number(peer),
-            "--root",
-        ]);
-        cargo.arg(&root).arg("--target-dir").arg(root.join("build"));
-        let built = cargo.status().context("cannot run cargo")?;
-        ensure!(built.success(), "static-web-server {} does not build", number(peer));
-        // Larger than all else below the target folder, and of no more use.
-        fs::remove_dir_all(root.join("build"))?;
-    }
-    Ok(program)
+    of(peer).install()
 }
 
 /// The stable line.
