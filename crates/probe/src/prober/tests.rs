@@ -240,6 +240,21 @@ fn loss_is_told_by_direction_from_the_reflectors_count() {
 }
 
 #[test]
+fn copies_on_both_ways_are_told_apart() {
+    let mut prober = Prober::new(plan(2, 100), at(0), 1);
+    drain(&mut prober, 0);
+    // The probe came twice, and so was answered twice; each of the two replies came twice.
+    for counted in [0, 0, 1, 1] {
+        prober.answered(&answer(0, 0, 1_000, 1_000, counted));
+    }
+    drain(&mut prober, 100 * MS);
+    prober.answered(&answer(1, 100 * MS, 1_000, 1_000, 2));
+    let told = prober.statistics().loss_by_direction().unwrap();
+    assert_eq!((told.up, told.down, told.unknown), (0, 0, 0));
+    assert_eq!((told.duplicated_up, told.duplicated_down), (1, 2));
+}
+
+#[test]
 fn a_reflector_that_copies_numbers_says_nothing_about_directions() {
     let mut prober = Prober::new(plan(3, 100), at(0), 1);
     for n in 0..3_u32 {

@@ -28,6 +28,8 @@ pub(super) struct Direction {
     /// Of them, those that a second copy of a probe caused.
     duplicated_up: u64,
     duplicated_down: u64,
+    /// The numbers of the newest of these, since each may itself come more than once.
+    second: [Option<u32>; SECOND_REMEMBERED],
     /// One more than the highest number of a reply, and of the probe that it answered.
     replied: u64,
     probed: u64,
@@ -61,9 +63,11 @@ impl Direction {
     /// The same probe again: with another number the reflector got it twice, with the same number the reply came twice.
     pub(super) fn duplicate(&mut self, first: &Sample, again: &Sample) {
         let number = |sample: &Sample| sample.reflected.map(|reflected| reflected.sequence);
-        if number(first) == number(again) {
+        if number(first) == number(again) || self.second.contains(&number(again)) {
             self.duplicated_down += 1;
         } else {
+            self.second.rotate_right(1);
+            self.second[0] = number(again);
             self.duplicated_up += 1;
             self.replies += 1;
             self.note(again);
@@ -113,6 +117,8 @@ impl Direction {
 
 /// A reply with a lower number than this many others, to a newer probe, was not overtaken.
 const OVERTAKEN_MAX: u64 = 1_000;
+/// Copies of a reply come close together: so many others may come between two.
+const SECOND_REMEMBERED: usize = 32;
 
 #[cfg(test)]
 mod tests {
