@@ -98,7 +98,11 @@ pub const NEEDS: &[Need] = &[
         provides: Provides::Program("ip"),
         used_by: "tests with a network that swallows packets",
     },
-    Need { package: "user-mode-linux", provides: Provides::Program("linux.uml"), used_by: "power cuts" },
+    Need {
+        package: "user-mode-linux",
+        provides: Provides::Program("linux.uml"),
+        used_by: "power cuts, and what ping tells of lines",
+    },
     Need { package: "e2fsprogs", provides: Provides::Program("mkfs.ext4"), used_by: "power cuts" },
     Need {
         package: "postfix",
@@ -119,6 +123,16 @@ pub const NEEDS: &[Need] = &[
         package: "dovecot-submissiond",
         provides: Provides::Server("usr/lib/dovecot/submission"),
         used_by: "mail submitted with a login under TLS",
+    },
+    Need {
+        package: "kmod",
+        provides: Provides::Program("insmod"),
+        used_by: "lines that delay and lose packets, in user-mode-linux",
+    },
+    Need {
+        package: "tcpdump",
+        provides: Provides::Program("tcpdump"),
+        used_by: "what ping tells, held against a capture",
     },
 ];
 
