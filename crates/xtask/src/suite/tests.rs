@@ -85,7 +85,7 @@ fn fuzzing_without_a_compiler_is_skipped_and_fails_in_ci() {
     let settings = Settings { root: &root, skip_log: Path::new("/"), absent: &absent, long: false };
     let mut said = Vec::new();
     let figures = fuzz(&settings, &mut said);
-    assert!(String::from_utf8(said).unwrap().contains("skipped for want of g++: fuzzing of client, "));
+    assert!(String::from_utf8(said).unwrap().contains("skipped for want of g++: fuzzing of beat, "));
     assert!(figures.ignored > 1 && figures.passed == 0 && figures.failed == 0, "{figures:?}");
     assert!(conclude(&figures, "", true, &mut Vec::new()).failed > 1);
 }
