@@ -3,8 +3,9 @@
 //! *Promises*
 //! - that nothing outside the root, nothing hidden and nothing but a regular file is ever read ([`root`]);
 //! - that an answer is never older than the request: an entry is used when no event came for it ([`watch`]) and a look at the
-//!   disk at most 200 ms ago agreed (for changes that make no event), or, where events do not tell everything, when a look at it agreed (at each turn of the loop behind a symbolic or a second hard
-//!   link, at most 50 ms ago where watching is impossible);
+//!   disk at most 200 ms ago agreed (for changes that make no event), or, where events do not tell everything, when a look at
+//!   it agreed: at each turn of the loop behind a symbolic or a second hard link, at most 50 ms ago where watching is
+//!   impossible;
 //! - that the bytes in memory are one version of the file: it is the same before and after it is read, and it was left
 //!   alone for a moment before, since nothing tells of a write that is only half done;
 //! - bounds on bytes, names, open files and watches.
