@@ -1,11 +1,12 @@
-//! One line for each request, written by one thread of its own.
+//! One line for each request, made by the event loop that answered it, put into the file by one thread of its own.
 //!
-//! *Promises* that an event loop never waits for the log (it hands over batches on a bounded queue and counts what is not
+//! *Promises* that an event loop never waits for the log (it hands lines over on a bounded queue and counts what is not
 //! taken), that a request can forge no line (every byte outside printable ASCII, quotes and backslashes are escaped), and
 //! that what was handed over is written at the end, or told to be lost ([`Writer`]). *Absent:* rotation; the file is opened
 //! again at each reload.
 
 mod line;
+mod notes;
 mod pen;
 mod writer;
 
@@ -14,9 +15,10 @@ use std::net::IpAddr;
 use crate::limits;
 use crate::settings::LogFormat;
 
-pub(crate) use writer::{Sender, Writer};
+pub(crate) use notes::Notes;
+pub(crate) use writer::Writer;
 
-/// What is known about one answered request; its texts stand in the batch.
+/// What is known about one answered request; its texts stand beside it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record {
     /// When the answer was made, in microseconds since 1970.
@@ -88,14 +90,14 @@ pub(crate) struct Facts {
 
 /// Records in order, with their texts.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+struct Records {
     records: Vec<Record>,
     texts: Vec<u8>,
 }
 
-impl Batch {
+impl Records {
     /// Notes a request; its duration is still to be told.
-    pub(crate) fn push(&mut self, facts: Facts, texts: Texts<'_>) {
+    fn push(&mut self, facts: Facts, texts: Texts<'_>) {
         let cut = |text: &[u8]| text.len().min(limits::LOG_TEXT_BYTES_MAX);
         let method = texts.method.get(..texts.method.len().min(limits::METHOD_BYTES_MAX)).unwrap_or_default();
         let (referer, agent) = (texts.referer.unwrap_or_default(), texts.agent.unwrap_or_default());
@@ -118,43 +120,39 @@ impl Batch {
         });
     }
 
-    /// Records from `index` on were finished now: they took this long.
-    pub(crate) fn took(&mut self, index: usize, duration_us: u32) {
-        self.records.iter_mut().skip(index).for_each(|record| record.duration_us = duration_us);
-    }
-
     /// Takes the last record back out, to be finished later.
-    pub(crate) fn pop(&mut self) -> Option<Kept> {
+    fn pop(&mut self) -> Option<Kept> {
         let record = self.records.pop()?;
         let texts = self.texts.split_off(self.texts.len() - record.texts_len());
         Some(Kept { record, texts: texts.into() })
     }
 
     /// Puts a record in that was finished.
-    pub(crate) fn put(&mut self, kept: &Kept) {
+    fn put(&mut self, kept: &Kept) {
         self.records.push(kept.record);
         self.texts.extend_from_slice(&kept.texts);
     }
 
-    /// Moves the records of `other` behind its own.
-    pub(crate) fn append(&mut self, other: &mut Self) {
-        self.records.append(&mut other.records);
-        self.texts.append(&mut other.texts);
-    }
-
-    /// Records in it.
-    pub(crate) fn len(&self) -> usize {
-        self.records.len()
-    }
-
-    fn write(&self, format: LogFormat, clock: &mut line::Clock, lines: &mut Vec<u8>) {
+    /// Makes lines of all of them, and keeps none. Those without a duration took `duration_us`.
+    fn write(&mut self, format: LogFormat, duration_us: u32, clock: &mut line::Clock, lines: &mut Lines) {
         let mut texts = self.texts.as_slice();
-        for record in &self.records {
+        for record in &mut self.records {
             let (own, rest) = texts.split_at(record.texts_len());
             texts = rest;
-            line::write(format, record, &record.texts(own), clock, lines);
+            record.duration_us = record.duration_us.max(duration_us);
+            line::write(format, record, &record.texts(own), clock, &mut lines.bytes);
         }
+        lines.count += self.records.len();
+        self.records.clear();
+        self.texts.clear();
     }
+}
+
+/// Lines as they will stand in the file.
+#[derive(Debug, Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    count: usize,
 }
 
 /// A record whose answer is still being sent.

@@ -35,7 +35,7 @@ use rustix::event::{EventfdFlags, Timespec, eventfd};
 use rustix::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
 
-use crate::access_log::{Batch, Sender};
+use crate::access_log::Notes;
 use crate::admission::Admission;
 use crate::background::{Made, Queue};
 use crate::limits;
@@ -66,8 +66,8 @@ pub(crate) struct Parts {
     pub(crate) admission: Arc<Admission>,
     /// Of this loop alone.
     pub(crate) counters: Arc<Counters>,
-    /// Where batches of the log go.
-    pub(crate) log: Option<Sender>,
+    /// What the log is told with.
+    pub(crate) log: Option<Notes>,
     /// Who makes more of files.
     pub(crate) background: Queue,
     /// Whether files are compressed.
@@ -154,13 +154,7 @@ pub(crate) struct Loop {
     spare: Vec<Box<Outgoing>>,
     key: Vec<u8>,
     scratch: Vec<u8>,
-    log: Option<Sender>,
-    /// Lines of the log, of which the first `batch_done` have their duration.
-    batch: Batch,
-    batch_done: usize,
-    batch_since_ms: u64,
-    /// Lines of answers that ended in this turn and began earlier.
-    late: Batch,
+    log: Option<Notes>,
     policy: Policy,
     compressor: Option<Queue>,
     policy_of_tls: Policy,
@@ -227,10 +221,6 @@ impl Loop {
             key: Vec::new(),
             scratch: vec![0; limits::COPY_BYTES],
             log: parts.log,
-            batch: Batch::default(),
-            batch_done: 0,
-            batch_since_ms: 0,
-            late: Batch::default(),
             policy: Policy::default(),
             compressor: parts.compress.then_some(parts.background),
             policy_of_tls: parts.policy_of_tls,
@@ -302,7 +292,7 @@ impl Loop {
         if !self.again.is_empty() || self.accepting.iter().any(|(_, until)| *until <= now) {
             return Some(Timespec { tv_sec: 0, tv_nsec: 0 });
         }
-        let log = if self.batch.len() == 0 { NEVER } else { self.batch_since_ms + limits::LOG_BATCH_MS };
+        let log = self.log.as_ref().and_then(|log| log.due_ms()).unwrap_or(NEVER);
         let settling = self.settling.front().map_or(NEVER, |(_, until)| *until);
         let accepting = self.accepting.iter().map(|(_, until)| *until).min().unwrap_or(NEVER);
         let deadline = self.next_deadline_ms.max(self.swept_ms + limits::SWEEP_MS);
@@ -400,6 +390,7 @@ impl Loop {
         }
         let fate = if flags.contains(EventFlags::ERR) { Fate::Over } else { self.serve(&mut connection) };
         self.settle(index, connection, fate);
+        self.relieve_log();
     }
 
     /// Puts a connection where its fate wants it.

@@ -165,14 +165,17 @@ pub(crate) const RATE_ADDRESSES_MAX: usize = 65_536;
 /// Longest text of a request in a line of the access log, in bytes; the rest is cut.
 pub(crate) const LOG_TEXT_BYTES_MAX: usize = 8 * 1024;
 
-/// A batch of the access log is handed over when it has so many lines,
-pub(crate) const LOG_BATCH_LINES: usize = 512;
+/// Lines of the access log are handed over when they are so many bytes,
+pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 
-/// or is so many milliseconds old.
+/// or so many milliseconds old.
 pub(crate) const LOG_BATCH_MS: u64 = 100;
 
-/// Batches that wait for the thread that writes the access log.
+/// Batches of lines that wait for the thread that writes the access log.
 pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
+
+/// Batches whose memory is kept for the next ones.
+pub(crate) const LOG_BATCHES_SPARE_MAX: usize = 8;
 
 /// Milliseconds between two words in the operational log about lost lines of the access log.
 pub(crate) const LOG_LOSSES_TOLD_MS: u64 = 60_000;

@@ -128,7 +128,7 @@ impl Server {
                 sites: Arc::clone(&opened),
                 admission: Arc::clone(&admission),
                 counters,
-                log: running.log.as_ref().map(access_log::Writer::sender),
+                log: running.log.as_ref().map(access_log::Writer::notes),
                 background: running.background.queue(),
                 compress,
                 limits,

@@ -196,11 +196,11 @@ impl Civil {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::{Batch, Facts, Spoken};
+    use super::super::{Facts, Lines, Records, Spoken};
     use super::*;
 
     fn lines(format: LogFormat, target: &[u8], agent: Option<&[u8]>) -> String {
-        let mut batch = Batch::default();
+        let mut records = Records::default();
         let facts = Facts {
             at_us: 1_709_208_000_000_042,
             status: 200,
@@ -208,11 +208,11 @@ mod tests {
             peer: Some(Ipv4Addr::new(192, 0, 2, 7).into()),
             version: Spoken::Http11,
         };
-        batch.push(facts, Texts { method: b"GET", target, referer: None, agent });
-        batch.took(0, 57);
-        let mut lines = Vec::new();
-        batch.write(format, &mut Clock::default(), &mut lines);
-        String::from_utf8(lines).unwrap()
+        records.push(facts, Texts { method: b"GET", target, referer: None, agent });
+        let mut lines = Lines::default();
+        records.write(format, 57, &mut Clock::default(), &mut lines);
+        assert_eq!((lines.count, records.records.len()), (1, 0));
+        String::from_utf8(lines.bytes).unwrap()
     }
 
     #[test]

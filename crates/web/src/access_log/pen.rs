@@ -9,21 +9,18 @@ use std::sync::Arc;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::Lines;
 use super::writer::{Shared, name};
-use super::{Batch, line};
 use crate::event_loop::Clock;
 use crate::limits;
 use crate::metrics::Counters;
-use crate::settings::{AccessLog, LogFormat};
+use crate::settings::LogTarget;
 
 /// What writes.
 #[derive(Debug)]
 pub(super) struct Pen {
     file: File,
-    format: LogFormat,
     name: String,
-    clock: line::Clock,
-    lines: Vec<u8>,
     /// The rest of a line whose beginning is written.
     rest: Vec<u8>,
     /// How long the file was with that beginning at its end; none where no length is known, as of a pipe.
@@ -43,13 +40,10 @@ struct Losses {
 
 impl Pen {
     /// Into `file`. What is lost is counted among these counters, of which nobody else writes.
-    pub(super) fn new(log: &AccessLog, file: File, counters: Arc<Counters>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(target: &LogTarget, file: File, counters: Arc<Counters>, shared: Arc<Shared>) -> Self {
         Self {
             file,
-            format: log.format,
-            name: name(&log.to),
-            clock: line::Clock::default(),
-            lines: Vec::new(),
+            name: name(target),
             rest: Vec::new(),
             begun_bytes: None,
             counters,
@@ -58,20 +52,12 @@ impl Pen {
         }
     }
 
-    /// What it shares with those who hand lines over.
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// Writes a batch.
-    pub(super) fn write(&mut self, batch: &Batch) {
-        let mut lines = std::mem::take(&mut self.lines);
-        lines.clear();
-        batch.write(self.format, &mut self.clock, &mut lines);
-        let lost =
-            self.finish_line().map_or_else(|error| (batch.len(), Some(error)), |()| self.append(&lines));
-        self.lines = lines;
-        self.shared.written(batch.len());
+    /// Writes lines.
+    pub(super) fn write(&mut self, lines: &Lines) {
+        let lost = self
+            .finish_line()
+            .map_or_else(|error| (lines.count, Some(error)), |()| self.append(&lines.bytes));
+        self.shared.written(lines.count);
         self.note(lost);
         self.tell(Tells::Seldom);
     }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 
-use super::Batch;
 use super::pen::Pen;
+use super::{Lines, Notes};
 use crate::error::Error;
 use crate::limits;
 use crate::metrics::Counters;
@@ -24,21 +24,21 @@ use crate::settings::{AccessLog, LogTarget};
 pub(crate) struct Writer {
     queue: SyncSender<Message>,
     shared: Arc<Shared>,
-    target: LogTarget,
+    log: AccessLog,
     /// Nothing is ever sent; its other end is gone when the thread is. Locked for the sake of `Sync` alone.
     ended: Mutex<Receiver<()>>,
 }
 
 /// The end of the queue that an event loop has.
-#[derive(Debug, Clone)]
-pub(crate) struct Sender {
+#[derive(Debug)]
+pub(super) struct Sender {
     queue: SyncSender<Message>,
     shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
 enum Message {
-    Batch(Batch),
+    Lines(Lines),
     /// There is another file.
     Opened,
 }
@@ -52,6 +52,8 @@ pub(super) struct Shared {
     waiting: AtomicUsize,
     /// Lines that were not taken, since it was told last.
     dropped: AtomicUsize,
+    /// Memory for lines, to be used again.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Writer {
@@ -61,22 +63,24 @@ impl Writer {
     /// When the file cannot be opened, or no thread made.
     pub(crate) fn start(log: &AccessLog, counters: Arc<Counters>) -> Result<Self, Error> {
         let shared = Arc::<Shared>::default();
-        let pen = Pen::new(log, open(&log.to)?, counters, Arc::clone(&shared));
+        let pen = Pen::new(&log.to, open(&log.to)?, counters, Arc::clone(&shared));
+        let of_thread = Arc::clone(&shared);
         let (queue, messages) = sync_channel(limits::LOG_BATCHES_QUEUED_MAX);
         let (ends, ended) = sync_channel(0);
         std::thread::Builder::new()
             .name("web-log".to_owned())
             .spawn(move || {
-                write_all(&messages, pen);
+                write_all(&messages, pen, &of_thread);
                 drop::<SyncSender<()>>(ends);
             })
             .map_err(|source| Error::Resources { source })?;
-        Ok(Self { queue, shared, target: log.to.clone(), ended: Mutex::new(ended) })
+        Ok(Self { queue, shared, log: log.clone(), ended: Mutex::new(ended) })
     }
 
     /// For an event loop.
-    pub(crate) fn sender(&self) -> Sender {
-        Sender { queue: self.queue.clone(), shared: Arc::clone(&self.shared) }
+    pub(crate) fn notes(&self) -> Notes {
+        let sender = Sender { queue: self.queue.clone(), shared: Arc::clone(&self.shared) };
+        Notes::new(self.log.format, sender)
     }
 
     /// Opens the file again, as after its rotation.
@@ -84,15 +88,15 @@ impl Writer {
     /// # Errors
     /// When it cannot be opened; the old one is kept.
     pub(crate) fn reopen(&self) -> Result<(), Error> {
-        if let LogTarget::File(path) = &self.target {
-            *self.shared.next() = Some(open_file(path)?);
+        if let LogTarget::File(path) = &self.log.to {
+            *lock(&self.shared.next) = Some(open_file(path)?);
             // A thread that has other messages finds the file with the next of them.
             let _told = self.queue.try_send(Message::Opened);
         }
         Ok(())
     }
 
-    /// Lets it write what was handed over, for so long at most. Every [`Sender`] has to be gone. A thread that is stuck in
+    /// Lets it write what was handed over, for so long at most. All [`Notes`] have to be gone. A thread that is stuck in
     /// a write, into a pipe that nobody reads perhaps, is left to itself, and what it has is told to be lost.
     pub(crate) fn end(self, patience: Duration) {
         drop(self.queue);
@@ -101,25 +105,30 @@ impl Writer {
             let lines = self.shared.waiting.load(Ordering::Relaxed) + self.shared.dropped();
             tracing::warn!(
                 "the last {lines} lines of the access log {} are lost: it did not take them in time",
-                name(&self.target)
+                name(&self.log.to)
             );
         }
     }
 }
 
 impl Sender {
-    /// Hands a batch over, or returns how many lines were lost since the thread is too far behind.
-    pub(crate) fn send(&self, batch: Batch) -> Result<(), usize> {
-        let lines = batch.len();
-        self.shared.waiting.fetch_add(lines, Ordering::Relaxed);
-        match self.queue.try_send(Message::Batch(batch)) {
+    /// Hands lines over, or returns how many were lost since the thread is too far behind.
+    pub(super) fn send(&self, lines: Lines) -> Result<(), usize> {
+        let count = lines.count;
+        self.shared.waiting.fetch_add(count, Ordering::Relaxed);
+        match self.queue.try_send(Message::Lines(lines)) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.shared.written(lines);
-                self.shared.dropped.fetch_add(lines, Ordering::Relaxed);
-                Err(lines)
+                self.shared.written(count);
+                self.shared.dropped.fetch_add(count, Ordering::Relaxed);
+                Err(count)
             }
         }
+    }
+
+    /// Memory for the next lines.
+    pub(super) fn spare(&self) -> Vec<u8> {
+        lock(&self.shared.spare).pop().unwrap_or_default()
     }
 }
 
@@ -134,9 +143,18 @@ impl Shared {
         self.waiting.fetch_sub(lines, Ordering::Relaxed);
     }
 
-    fn next(&self) -> std::sync::MutexGuard<'_, Option<File>> {
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes memory back of lines that are written, unless there is enough of it.
+    fn give_back(&self, mut bytes: Vec<u8>) {
+        let mut spare = lock(&self.spare);
+        if spare.len() < limits::LOG_BATCHES_SPARE_MAX && bytes.capacity() <= 2 * limits::LOG_BATCH_BYTES {
+            bytes.clear();
+            spare.push(bytes);
+        }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a person calls it.
@@ -169,14 +187,15 @@ fn try_open(path: &Path) -> rustix::io::Result<File> {
     Ok(file.into())
 }
 
-fn write_all(messages: &Receiver<Message>, mut pen: Pen) {
+fn write_all(messages: &Receiver<Message>, mut pen: Pen, shared: &Shared) {
     while let Ok(message) = messages.recv() {
-        let next = pen.shared().next().take();
+        let next = lock(&shared.next).take();
         if let Some(file) = next {
             pen.go_on_in(file);
         }
-        if let Message::Batch(batch) = message {
-            pen.write(&batch);
+        if let Message::Lines(lines) = message {
+            pen.write(&lines);
+            shared.give_back(lines.bytes);
         }
     }
     pen.end();

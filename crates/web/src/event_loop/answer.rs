@@ -12,7 +12,7 @@ use super::Loop;
 use super::connection::{Connection, Settling, Then, Waits};
 use super::outgoing::Piece;
 use crate::accept::{Accepted, Coding};
-use crate::access_log::{Facts, Spoken, Texts};
+use crate::access_log::{Facts, Notes, Spoken, Texts};
 use crate::background::{Job, Place};
 use crate::conditional::Conditions;
 use crate::date;
@@ -351,8 +351,7 @@ impl Loop {
         // The next wait is for another request.
         connection.waits = (Waits::Idle, self.clock.ms());
         self.count(status);
-        let is_logged = self.log.is_some();
-        if is_logged {
+        if let Some(log) = &mut self.log {
             let texts = head.map_or_else(Texts::default, |head| Texts {
                 method: head.method_name,
                 target: head.target,
@@ -365,12 +364,12 @@ impl Loop {
             };
             let at_us = self.clock.unix_us();
             let facts = Facts { at_us, status: status.code(), body_bytes, peer: connection.peer, version };
-            self.batch.push(facts, texts);
+            log.push(facts, texts);
         }
         if !self.pieces.is_empty() {
             let mut outgoing = self.spare.pop().unwrap_or_default();
             std::mem::swap(&mut outgoing.pieces, &mut self.pieces);
-            outgoing.record = if is_logged { self.batch.pop() } else { None };
+            outgoing.record = self.log.as_mut().and_then(Notes::pop);
             (outgoing.since_ns, outgoing.progress_ms) = (self.clock.ns(), self.clock.ms());
             connection.outgoing = Some(outgoing);
         }

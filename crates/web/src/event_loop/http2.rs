@@ -342,11 +342,11 @@ impl Loop {
         if left > 0 {
             self.counters.cut_peer.one();
         }
-        if let Some(mut record) = sending.record {
+        if let (Some(mut record), Some(log)) = (sending.record, &mut self.log) {
             let left = u64::try_from(left).unwrap_or(u64::MAX);
             record.record.body_bytes = record.record.body_bytes.saturating_sub(left);
             record.record.duration_us = Clock::elapsed_us(sending.since_ns);
-            self.late.put(&record);
+            log.put(&record);
         }
     }
 

@@ -2,34 +2,28 @@
 
 use super::Loop;
 use super::clock::Clock;
-use crate::limits;
 
 impl Loop {
+    /// Makes lines of what was noted, and hands them over when that is due.
     pub(super) fn end_log_turn(&mut self) {
-        let lines = self.batch.len();
-        if lines == self.batch_done && self.late.len() == 0 && lines == 0 {
-            return;
+        let Some(log) = &mut self.log else { return };
+        if !log.is_empty() {
+            log.end_turn(self.clock.ms(), Clock::elapsed_us(self.clock.ns()));
         }
-        if lines > self.batch_done {
-            self.batch.took(self.batch_done, Clock::elapsed_us(self.clock.ns()));
-        }
-        if self.batch_done == 0 {
-            self.batch_since_ms = self.clock.ms();
-        }
-        self.batch.append(&mut self.late);
-        self.batch_done = self.batch.len();
-        let age = self.clock.ms().saturating_sub(self.batch_since_ms);
-        if self.batch_done >= limits::LOG_BATCH_LINES || age >= limits::LOG_BATCH_MS {
+        if log.due_ms().is_some_and(|due| due <= self.clock.ms()) {
             self.hand_over_log();
         }
     }
 
+    /// Makes lines in the middle of a turn in which much was noted.
+    pub(super) fn relieve_log(&mut self) {
+        if self.log.as_ref().is_some_and(|log| log.is_full()) {
+            self.end_log_turn();
+        }
+    }
+
     pub(super) fn hand_over_log(&mut self) {
-        self.batch_done = 0;
-        let batch = std::mem::take(&mut self.batch);
-        if batch.len() > 0
-            && let Some(Err(lost)) = self.log.as_ref().map(|log| log.send(batch))
-        {
+        if let Some(Err(lost)) = self.log.as_mut().map(|log| log.hand_over()) {
             self.counters.log_dropped.add(u64::try_from(lost).unwrap_or(u64::MAX));
         }
     }

@@ -303,11 +303,11 @@ impl Loop {
     /// An answer has ended, whole or cut: its line goes to the log.
     pub(super) fn finish(&mut self, connection: &mut Connection) {
         let Some(mut outgoing) = connection.outgoing.take() else { return };
-        if let Some(mut record) = outgoing.record.take() {
+        if let (Some(mut record), Some(log)) = (outgoing.record.take(), &mut self.log) {
             let left = outgoing.left();
             record.record.body_bytes = record.record.body_bytes.saturating_sub(left);
             record.record.duration_us = Clock::elapsed_us(outgoing.since_ns);
-            self.late.put(&record);
+            log.put(&record);
         }
         if self.spare.len() < limits::SPARE_MAX && outgoing.bytes.capacity() <= limits::INLINE_BODY_BYTES_MAX
         {

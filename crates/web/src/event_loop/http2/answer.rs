@@ -14,7 +14,7 @@ use super::super::connection::{Connection, Settling, Waits};
 use super::super::outgoing::Piece;
 use super::{Http2, Sending, response};
 use crate::accept::Coding;
-use crate::access_log::{Facts, Spoken, Texts};
+use crate::access_log::{Facts, Notes, Spoken, Texts};
 use crate::http1::{Method, Scheme};
 use crate::http2::request::{self, Question};
 use crate::http2::{Chunk, Stream};
@@ -184,7 +184,7 @@ impl Loop {
             Payload::Text(text) => stream.send_data(Chunk::text(text, gauge), true),
             Payload::Memory(memory, range) => stream.send_data(Chunk::shared(memory, range, gauge), true),
             Payload::Pieces(pieces) => {
-                let record = if self.log.is_some() { self.batch.pop() } else { None };
+                let record = self.log.as_mut().and_then(Notes::pop);
                 http2.sending.push_back(Sending { stream, pieces, record, since_ns: self.clock.ns() });
                 Ok(())
             }
@@ -197,7 +197,7 @@ impl Loop {
         // The next wait is for another request.
         connection.waits = (Waits::Idle, self.clock.ms());
         self.count(ready.status);
-        if self.log.is_some() {
+        if let Some(log) = &mut self.log {
             let field = |name| request.headers().get(name).map(HeaderValue::as_bytes);
             let texts = Texts {
                 method: request.method().as_str().as_bytes(),
@@ -208,7 +208,7 @@ impl Loop {
             let at_us = self.clock.unix_us();
             let (status, peer) = (ready.status.code(), connection.peer);
             let facts = Facts { at_us, status, body_bytes: ready.bytes, peer, version: Spoken::Http2 };
-            self.batch.push(facts, texts);
+            log.push(facts, texts);
         }
     }
 }
