@@ -28,6 +28,7 @@ pub mod soak;
 pub mod solo;
 pub mod start;
 pub mod statistics;
+mod subject;
 mod table;
 pub mod usage;
 mod verdict;

@@ -11,14 +11,18 @@ mod report;
 pub mod results;
 mod schedule;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::child::Stop;
-use crate::machine::Machine;
 use crate::matrix::{self, Only};
+use crate::subject::report::Part;
+use crate::subject::results::Results;
+use crate::subject::{self, Subject};
+use crate::table::Table;
+use crate::verdict::Verdict;
 use case::{Case, MATRIX};
 use peers::{Crates, Peer, Peers};
-use results::{Measured, Results, Sample};
+use results::{Figure, Measured};
 
 /// What `bench probe` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,70 +37,93 @@ pub struct Options {
     with_crates: bool,
 }
 
+/// The subject.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe;
+
 /// Measures and reports.
 ///
 /// # Errors
 /// When a peer fails, a reply is not what it has to be, or a file cannot be written.
-#[expect(clippy::print_stdout, reason = "the report is what it is run for")]
 pub fn run(options: &Options) -> Result<()> {
-    let results = options.matrix.results(|| measure(options))?;
-    print!("{}", report::text(&results));
-    if options.matrix.write {
-        report::write(&results, &xtask::workspace_root())?;
-    }
-    Ok(())
+    subject::run(&options.matrix, || measure(options))
 }
 
-fn measure(options: &Options) -> Result<Results> {
+fn measure(options: &Options) -> Result<Results<Probe>> {
     let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |peer, case| peer.can(case.kind()));
     let stop = Stop::on_signals()?;
     let crates = if options.with_crates { Crates::Install } else { Crates::LeaveOut };
     let peers = Peers::prepare(&wanted, crates, &options.matrix.place, stop)?;
-    let runs: Vec<(Case, Peer)> =
-        wanted.iter().filter(|(_, peer)| !peers.is_left_out(*peer)).copied().collect();
-    ensure!(!runs.is_empty(), "nothing is left to measure: {}", peers.left_out().join("; "));
-    let mut versions = Vec::new();
-    for peer in Peer::ALL.iter().filter(|peer| runs.iter().any(|(_, of)| of == *peer)) {
-        let version = peers.version(*peer)?;
-        if !versions.contains(&version) {
-            versions.push(version);
-        }
-    }
-    let mut results = Results {
-        machine: Machine::read(),
-        command: command_line(options),
-        versions,
-        skipped: peers.left_out(),
-        samples: Vec::new(),
-    };
-    options.matrix.go_round(&runs, |round, case, peer, seconds| {
-        let sample = Sample { round, case, peer, measured: peers.run(case, peer, seconds)? };
-        results.samples.push(sample);
-        Ok(told(sample.measured))
-    })?;
-    Ok(results)
-}
-
-fn told(measured: Measured) -> String {
-    match measured {
-        Measured::Reflected { answered, lost, seconds, cpu_seconds } => {
-            let answered = crate::figure::number(answered);
-            let (rate, cpu) = (answered / seconds, cpu_seconds * 1e6 / answered);
-            format!("{rate:>12.0} replies/s {cpu:>8.2} us CPU, {lost} lost")
-        }
-        Measured::RoundTrip { answered, lost, p50_us, p99_us } => {
-            format!("{p50_us:>10.2} us median {p99_us:>10.2} us 99 %, {answered} answered, {lost} lost")
-        }
-        Measured::Sent { asked, sent, p50_us, p99_us, max_us } => {
-            format!(
-                "{p50_us:>10.2} us median {p99_us:>10.2} us 99 % {max_us:>10.2} us most, {sent} of {asked}"
-            )
-        }
-    }
+    subject::measure(&options.matrix, &wanted, &peers, command_line(options), ())
 }
 
 /// How to do it again.
 fn command_line(options: &Options) -> String {
     let line = options.matrix.command_line("probe", &options.only);
     if options.with_crates { format!("{line} --with-crates") } else { line }
+}
+
+impl Subject for Probe {
+    const NAME: &'static str = "probe";
+    const GOALS_OF: &'static str = "probing";
+    const CASES: &'static [Case] = MATRIX;
+    const PEERS: &'static [Peer] = Peer::ALL;
+    const OURS: Peer = Peer::Switchboard;
+    const PARTS: &'static [Part<Self>] = report::PARTS;
+
+    type Case = Case;
+    type Peer = Peer;
+    type Figure = Figure;
+    type Measured = Measured;
+    type Conditions = ();
+
+    fn title(case: Case) -> String {
+        case.title()
+    }
+
+    fn peer_title(peer: Peer) -> &'static str {
+        peer.title()
+    }
+
+    fn is_ours(peer: Peer) -> bool {
+        peer.is_ours()
+    }
+
+    fn figure(measured: Measured, figure: Figure) -> Option<f64> {
+        measured.figure(figure)
+    }
+
+    fn panel(figure: Figure) -> &'static str {
+        report::panel(figure)
+    }
+
+    fn conditions((): &()) -> String {
+        "loopback, reflectors on one core and whoever sends on another".to_owned()
+    }
+
+    fn told(measured: Measured) -> String {
+        match measured {
+            Measured::Reflected { answered, lost, seconds, cpu_seconds } => {
+                let answered = crate::figure::number(answered);
+                let (rate, cpu) = (answered / seconds, cpu_seconds * 1e6 / answered);
+                format!("{rate:>12.0} replies/s {cpu:>8.2} us CPU, {lost} lost")
+            }
+            Measured::RoundTrip { answered, lost, p50_us, p99_us } => {
+                format!("{p50_us:>10.2} us median {p99_us:>10.2} us 99 %, {answered} answered, {lost} lost")
+            }
+            Measured::Sent { asked, sent, p50_us, p99_us, max_us } => {
+                format!(
+                    "{p50_us:>10.2} us median {p99_us:>10.2} us 99 % {max_us:>10.2} us most, {sent} of {asked}"
+                )
+            }
+        }
+    }
+
+    fn table(results: &Results<Self>, case: Case) -> Table {
+        report::table(results, case)
+    }
+
+    fn verdicts(results: &Results<Self>) -> Vec<Verdict> {
+        goals::verdicts(results)
+    }
 }

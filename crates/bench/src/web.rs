@@ -9,14 +9,18 @@ mod report;
 pub mod results;
 mod served;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::child::Stop;
-use crate::machine::Machine;
 use crate::matrix::{self, Only};
+use crate::subject::report::Part;
+use crate::subject::results::Results;
+use crate::subject::{self, Subject};
+use crate::table::Table;
+use crate::verdict::Verdict;
 use case::{Case, MATRIX};
 use peers::{Crates, Peer, Peers};
-use results::{Figure, Measured, Results, Sample};
+use results::{Conditions, Figure, Measured};
 
 /// What `bench web` takes.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,65 +38,31 @@ pub struct Options {
     with_sws: bool,
 }
 
+/// The subject.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Web;
+
 /// Measures and reports.
 ///
 /// # Errors
 /// When a peer fails, an answer is not what it has to be, or a file cannot be written.
-#[expect(clippy::print_stdout, reason = "the report is what it is run for")]
 pub fn run(options: &Options) -> Result<()> {
-    let results = options.matrix.results(|| measure(options))?;
-    print!("{}", report::text(&results));
-    if options.matrix.write {
-        report::write(&results, &xtask::workspace_root())?;
-    }
-    Ok(())
+    subject::run(&options.matrix, || measure(options))
 }
 
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
-fn measure(options: &Options) -> Result<Results> {
+fn measure(options: &Options) -> Result<Results<Web>> {
     let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |_, _| true);
     let stop = Stop::on_signals()?;
     let crates = if options.with_sws { Crates::Install } else { Crates::LeaveOut };
     let peers = Peers::prepare(&wanted, crates, options.workers, &options.matrix.place, stop)?;
-    let is_done = |run: &&(Case, Peer)| !peers.is_left_out(run.0, run.1);
-    let runs: Vec<(Case, Peer)> = wanted.iter().filter(is_done).copied().collect();
-    ensure!(!runs.is_empty(), "nothing is left to measure: {}", peers.left_out().join("; "));
-    let takes_part = |peer: &&Peer| runs.iter().any(|(_, of)| of == *peer);
-    let mut results = Results {
-        machine: Machine::read(),
-        congestion_control: std::fs::read_to_string(CONGESTION_CONTROL)
-            .with_context(|| format!("cannot read {CONGESTION_CONTROL}"))?
-            .trim()
-            .to_owned(),
-        command: command_line(options),
-        workers: options.workers,
-        versions: Peer::ALL
-            .iter()
-            .filter(takes_part)
-            .map(|peer| Ok((*peer, peers.version(*peer)?)))
-            .collect::<Result<_>>()?,
-        skipped: peers.left_out(),
-        samples: Vec::new(),
-    };
-    options.matrix.go_round(&runs, |round, case, peer, seconds| {
-        let sample = Sample { round, case, peer, measured: peers.run(case, peer, seconds)? };
-        results.samples.push(sample);
-        Ok(told(&sample))
-    })?;
-    Ok(results)
-}
-
-fn told(sample: &Sample) -> String {
-    let figure = |figure| sample.figure(figure).unwrap_or(f64::NAN);
-    match sample.measured {
-        Measured::Load { .. } => {
-            format!("{:>12.0} requests/s {:>10.2} us CPU", figure(Figure::Rate), figure(Figure::Cpu))
-        }
-        Measured::Memory { .. } => {
-            format!("{:>12.2} MiB {:>10.2} MiB crowded", figure(Figure::Idle), figure(Figure::Crowded))
-        }
-    }
+    let congestion_control = std::fs::read_to_string(CONGESTION_CONTROL)
+        .with_context(|| format!("cannot read {CONGESTION_CONTROL}"))?
+        .trim()
+        .to_owned();
+    let conditions = Conditions { congestion_control, workers: options.workers };
+    subject::measure(&options.matrix, &wanted, &peers, command_line(options), conditions)
 }
 
 /// How to do it again.
@@ -102,4 +72,65 @@ fn command_line(options: &Options) -> String {
         line.push_str(&format!(" --workers {}", options.workers));
     }
     if options.with_sws { format!("{line} --with-sws") } else { line }
+}
+
+impl Subject for Web {
+    const NAME: &'static str = "web";
+    const GOALS_OF: &'static str = "web serving";
+    const CASES: &'static [Case] = MATRIX;
+    const PEERS: &'static [Peer] = Peer::ALL;
+    const OURS: Peer = Peer::Switchboard;
+    const PARTS: &'static [Part<Self>] = report::PARTS;
+
+    type Case = Case;
+    type Peer = Peer;
+    type Figure = Figure;
+    type Measured = Measured;
+    type Conditions = Conditions;
+
+    fn title(case: Case) -> String {
+        case.title()
+    }
+
+    fn peer_title(peer: Peer) -> &'static str {
+        peer.title()
+    }
+
+    fn is_ours(peer: Peer) -> bool {
+        peer.is_ours()
+    }
+
+    fn figure(measured: Measured, figure: Figure) -> Option<f64> {
+        measured.figure(figure)
+    }
+
+    fn panel(figure: Figure) -> &'static str {
+        report::panel(figure)
+    }
+
+    fn conditions(conditions: &Conditions) -> String {
+        let Conditions { congestion_control, workers } = conditions;
+        let word = if *workers == 1 { "worker" } else { "workers" };
+        format!("TCP by {congestion_control}; {workers} {word} for every server")
+    }
+
+    fn told(measured: Measured) -> String {
+        let figure = |figure| measured.figure(figure).unwrap_or(f64::NAN);
+        match measured {
+            Measured::Load { .. } => {
+                format!("{:>12.0} requests/s {:>10.2} us CPU", figure(Figure::Rate), figure(Figure::Cpu))
+            }
+            Measured::Memory { .. } => {
+                format!("{:>12.2} MiB {:>10.2} MiB crowded", figure(Figure::Idle), figure(Figure::Crowded))
+            }
+        }
+    }
+
+    fn table(results: &Results<Self>, case: Case) -> Table {
+        report::table(results, case)
+    }
+
+    fn verdicts(results: &Results<Self>) -> Vec<Verdict> {
+        goals::verdicts(results)
+    }
 }

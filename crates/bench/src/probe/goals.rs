@@ -1,8 +1,10 @@
 //! The goals of probing, beside what was measured.
 
+use super::Probe;
 use super::case::Case;
 use super::peers::Peer;
-use super::results::{Figure, Results};
+use super::results::Figure;
+use crate::subject::results::Results;
 use crate::verdict::{Bound, Verdict};
 
 const PLAIN: &[Peer] = &[Peer::PlainBatch, Peer::Plain];
@@ -51,12 +53,12 @@ const fn behind(case: Case, peer: Peer, microseconds: f64) -> Goal {
 }
 
 /// The goals whose figures were measured.
-pub(super) fn verdicts(results: &Results) -> Vec<Verdict> {
+pub(super) fn verdicts(results: &Results<Probe>) -> Vec<Verdict> {
     GOALS.iter().filter_map(|goal| goal.verdict(results)).collect()
 }
 
 impl Goal {
-    fn verdict(&self, results: &Results) -> Option<Verdict> {
+    fn verdict(&self, results: &Results<Probe>) -> Option<Verdict> {
         let case = self.case;
         let (title, unit, measured) = match self.measure {
             Measure::CpuOverPlain => (

@@ -23,6 +23,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use super::Probe;
 use super::case::{Case, FPING_INTERVAL, Kind, ROUND_TRIP_INTERVAL};
 use super::cores::{Cores, Side};
 use super::load::{Dialect, Done, Load};
@@ -30,8 +31,8 @@ use super::relay::Relay;
 use super::results::Measured;
 use super::schedule;
 use crate::child::{self, Owned, Stop, Tool};
-use crate::cpu;
 use crate::packages::{self, Wanted};
+use crate::{cpu, subject};
 
 /// Load before what is measured.
 const WARM: Duration = Duration::from_millis(300);
@@ -258,49 +259,6 @@ impl Peers {
         Ok(Self { stop, cores: Cores::find()?, switchboard, plain, irtt_rs, stamp_suite, left_out, place })
     }
 
-    /// Whether a peer is left out.
-    #[must_use]
-    pub fn is_left_out(&self, peer: Peer) -> bool {
-        self.left_out.iter().any(|(left_out, _)| *left_out == peer)
-    }
-
-    /// Who is left out, and why, for a reader.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<String> {
-        self.left_out.iter().map(|(peer, why)| format!("{}: {why}", peer.title())).collect()
-    }
-
-    /// What runs, with its version.
-    ///
-    /// # Errors
-    /// When it does not tell.
-    pub fn version(&self, peer: Peer) -> Result<String> {
-        match peer {
-            Peer::Switchboard | Peer::SwitchboardSpin => switchboard::version(&self.stop, &self.switchboard),
-            Peer::PlainBatch | Peer::Plain => plain::version(&self.stop),
-            Peer::Sockperf | Peer::SockperfSpin => sockperf::version(&self.stop),
-            Peer::Irtt | Peer::IrttBusy => irtt::version(&self.stop),
-            Peer::IrttRs => Ok(irtt::IRTT_RS.title()),
-            Peer::StampSuite => Ok(stamp_suite::CRATE.title()),
-            Peer::Fping => fping::version(&self.stop),
-        }
-    }
-
-    /// One run of about so many seconds.
-    ///
-    /// # Errors
-    /// When something fails, a reply is not what it has to be, or somebody asked to end.
-    pub fn run(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
-        let lasts = Duration::from_secs_f64(seconds);
-        let measured = match case.kind() {
-            Kind::Reflect { octets, window } => self.reflect(peer, octets, window, lasts),
-            Kind::RoundTrip => self.round_trip(peer, lasts),
-            Kind::Send { interval } => self.send(peer, interval, lasts),
-        };
-        self.stop.check()?;
-        measured.with_context(|| format!("{peer}, {case}"))
-    }
-
     fn reflect(&self, peer: Peer, octets: u16, window: u16, lasts: Duration) -> Result<Measured> {
         let (folder, reflector, address) = self.reflector(peer)?;
         let load = Load { address, dialect: peer.dialect(), octets, window };
@@ -423,6 +381,39 @@ impl Peers {
             Peer::PlainBatch | Peer::Plain | Peer::IrttRs | Peer::StampSuite => bail!("nothing was asked"),
         };
         told.with_context(|| format!("{} told something else: {report}", peer.title()))
+    }
+}
+
+impl subject::Peers<Probe> for Peers {
+    fn is_left_out(&self, _: Case, peer: Peer) -> bool {
+        self.left_out.iter().any(|(left_out, _)| *left_out == peer)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        self.left_out.iter().map(|(peer, why)| format!("{}: {why}", peer.title())).collect()
+    }
+
+    fn version(&self, peer: Peer) -> Result<String> {
+        match peer {
+            Peer::Switchboard | Peer::SwitchboardSpin => switchboard::version(&self.stop, &self.switchboard),
+            Peer::PlainBatch | Peer::Plain => plain::version(&self.stop),
+            Peer::Sockperf | Peer::SockperfSpin => sockperf::version(&self.stop),
+            Peer::Irtt | Peer::IrttBusy => irtt::version(&self.stop),
+            Peer::IrttRs => Ok(irtt::IRTT_RS.title()),
+            Peer::StampSuite => Ok(stamp_suite::CRATE.title()),
+            Peer::Fping => fping::version(&self.stop),
+        }
+    }
+
+    fn run(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
+        let lasts = Duration::from_secs_f64(seconds);
+        let measured = match case.kind() {
+            Kind::Reflect { octets, window } => self.reflect(peer, octets, window, lasts),
+            Kind::RoundTrip => self.round_trip(peer, lasts),
+            Kind::Send { interval } => self.send(peer, interval, lasts),
+        };
+        self.stop.check()?;
+        measured.with_context(|| format!("{peer}, {case}"))
     }
 }
 

@@ -1,32 +1,16 @@
-//! The report on probes and reflectors: tables for a terminal and for BENCHMARKS.md, and charts.
-//!
-//! Promised: every figure and verdict is computed from the measurements at hand, none is typed.
+//! The report on probes and reflectors: which cases belong together, and their tables.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
-use anyhow::Result;
-
-use super::case::{Case, Kind, MATRIX};
-use super::goals;
+use super::Probe;
+use super::case::{Case, Kind};
 use super::peers::Peer;
-use super::results::{Figure, Results};
-use crate::chart::{Chart, Group, Row, Shade};
-use crate::document::{self, CHARTS};
+use super::results::Figure;
 use crate::numbers::{interval, micros};
 use crate::statistics::Summary;
+use crate::subject::report::Part;
+use crate::subject::results::Results;
 use crate::table::Table;
-use crate::verdict;
 
-/// Cases that belong together: a heading, a chart and tables.
-struct Part {
-    title: &'static str,
-    file: &'static str,
-    cases: &'static [Case],
-    drawn: [Figure; 2],
-}
-
-const PARTS: &[Part] = &[
+pub(super) const PARTS: &[Part<Probe>] = &[
     Part {
         title: "Reflectors",
         file: "probe-reflectors.svg",
@@ -47,69 +31,8 @@ const PARTS: &[Part] = &[
     },
 ];
 
-/// For a terminal.
-pub(super) fn text(results: &Results) -> String {
-    let mut text = format!("\n{}\n\n", conditions(results));
-    for case in MATRIX.iter().filter(|case| is_measured(results, **case)) {
-        let _infallible = writeln!(text, "{}\n{}", case.title(), figures(results, *case).text());
-    }
-    let verdicts = goals::verdicts(results);
-    if !verdicts.is_empty() {
-        let _infallible = writeln!(text, "Goals\n{}", verdict::table(&verdicts).text());
-    }
-    for skipped in &results.skipped {
-        let _infallible = writeln!(text, "left out: {skipped}");
-    }
-    text
-}
-
-/// Writes the charts, and the part of the document between its marks.
-pub(super) fn write(results: &Results, root: &Path) -> Result<()> {
-    let charts: Vec<_> = PARTS.iter().map(|part| (part.file, part.chart(results).draw())).collect();
-    document::write(root, "probe", &markdown(results), &charts)
-}
-
-fn markdown(results: &Results) -> String {
-    let mut text = format!("\n{} By `{}`.\n", conditions(results), results.command);
-    for skipped in &results.skipped {
-        let _infallible = writeln!(text, "\nLeft out: {skipped}.");
-    }
-    let verdicts = goals::verdicts(results);
-    if !verdicts.is_empty() {
-        let _infallible = write!(text, "\n### Goals of probing\n\n{}", verdict::table(&verdicts).markdown());
-    }
-    for Part { title, file, cases, .. } in PARTS {
-        let mut cases = cases.iter().filter(|case| is_measured(results, **case)).peekable();
-        if cases.peek().is_none() {
-            continue;
-        }
-        let _infallible = write!(text, "\n### {title}\n\n![{title}]({CHARTS}/{file})\n");
-        for case in cases {
-            let _infallible =
-                write!(text, "\n**{}**\n\n{}", case.title(), figures(results, *case).markdown());
-        }
-    }
-    text + "\n"
-}
-
-fn is_measured(results: &Results, case: Case) -> bool {
-    results.samples.iter().any(|sample| sample.case == case)
-}
-
-/// Machine, day, versions and rounds in a paragraph.
-fn conditions(results: &Results) -> String {
-    let rounds = results.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
-    format!(
-        "{}; loopback, reflectors on one core and whoever sends on another. {}. {rounds} {}, peers taking turns: median (lowest \
-         to highest).",
-        results.machine.in_words(),
-        results.versions.join(", "),
-        if rounds == 1 { "round" } else { "rounds" },
-    )
-}
-
 /// A case: every peer's figures.
-fn figures(results: &Results, case: Case) -> Table {
+pub(super) fn table(results: &Results<Probe>, case: Case) -> Table {
     match case.kind() {
         Kind::Reflect { .. } => reflectors(results, case),
         Kind::RoundTrip => times(results, case, &[Figure::P50, Figure::P99], "without an answer"),
@@ -119,7 +42,7 @@ fn figures(results: &Results, case: Case) -> Table {
     }
 }
 
-fn reflectors(results: &Results, case: Case) -> Table {
+fn reflectors(results: &Results<Probe>, case: Case) -> Table {
     let heading = ["", "replies/s", "lost", "CPU per packet", "packets per s of CPU", "Switchboard's CPU"];
     let mut table = Table::new(&heading);
     for peer in Peer::ALL {
@@ -140,7 +63,7 @@ fn reflectors(results: &Results, case: Case) -> Table {
 }
 
 /// Times with their quantiles, and the share that is missing.
-fn times(results: &Results, case: Case, shown: &[Figure], missing: &str) -> Table {
+fn times(results: &Results<Probe>, case: Case, shown: &[Figure], missing: &str) -> Table {
     let mut heading = vec!["", "median", "99 %"];
     if shown.contains(&Figure::Max) {
         heading.push("most");
@@ -163,27 +86,8 @@ fn percent(share: Summary) -> String {
     if share.max == 0.0 { "none".to_owned() } else { format!("{} %", interval(share)) }
 }
 
-impl Part {
-    fn chart(&self, results: &Results) -> Chart {
-        let row = |case: Case, peer: &Peer| {
-            let left = results.summary(case, *peer, self.drawn[0])?;
-            let right = results.summary(case, *peer, self.drawn[1])?;
-            let shade = if peer.is_ours() { Shade::Ours } else { Shade::Others };
-            Some(Row { title: peer.title(), shade, figures: [left, right] })
-        };
-        let group = |case: &Case| Group {
-            title: case.title(),
-            rows: Peer::ALL.iter().filter_map(|peer| row(*case, peer)).collect(),
-        };
-        Chart {
-            title: self.title.to_owned(),
-            panels: self.drawn.map(words),
-            groups: self.cases.iter().map(group).collect(),
-        }
-    }
-}
-
-fn words(figure: Figure) -> &'static str {
+/// What a bar of a figure says.
+pub(super) fn panel(figure: Figure) -> &'static str {
     match figure {
         Figure::Rate => "replies per second: longer is better",
         Figure::Cpu => "reflector CPU per packet in µs: shorter is better",
@@ -198,7 +102,10 @@ fn words(figure: Figure) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::CHARTS;
+    use crate::probe::case::MATRIX;
     use crate::probe::results::tests::two_rounds;
+    use crate::subject::report::{text, write};
 
     #[test]
     fn every_case_of_the_matrix_belongs_to_one_part() {

@@ -1,40 +1,8 @@
-//! The measurements of probes and reflectors: kept whole, so that a report can be made again from them.
+//! What is measured of probes and reflectors.
 
 use serde::{Deserialize, Serialize};
 
-use super::case::Case;
-use super::peers::Peer;
 use crate::figure;
-use crate::machine::Machine;
-use crate::statistics::{self, Summary};
-
-/// Everything that was measured, and where.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Results {
-    /// On what.
-    pub machine: Machine,
-    /// By which command.
-    pub command: String,
-    /// Who took part, with versions.
-    pub versions: Vec<String>,
-    /// What did not take part, and why.
-    pub skipped: Vec<String>,
-    /// Every run.
-    pub samples: Vec<Sample>,
-}
-
-/// One run of a case on a peer.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Sample {
-    /// From 1.
-    pub round: u32,
-    /// What was asked.
-    pub case: Case,
-    /// Whom.
-    pub peer: Peer,
-    /// What came of it.
-    pub measured: Measured,
-}
 
 /// What one run gave.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -96,12 +64,12 @@ pub enum Figure {
     Missing,
 }
 
-impl Sample {
+impl Measured {
     /// A figure; none when the case has no such.
     #[must_use]
-    pub fn figure(&self, figure: Figure) -> Option<f64> {
+    pub fn figure(self, figure: Figure) -> Option<f64> {
         let percent = |part: u64, whole: u64| 100.0 * figure::number(part) / figure::number(whole.max(1));
-        match self.measured {
+        match self {
             Measured::Reflected { answered, lost, seconds, cpu_seconds } => match figure {
                 Figure::Rate => Some(figure::number(answered) / seconds),
                 Figure::Cpu => Some(cpu_seconds * 1e6 / figure::number(answered)),
@@ -126,60 +94,18 @@ impl Sample {
     }
 }
 
-impl Results {
-    /// A figure over all rounds; nothing when it was not measured.
-    #[must_use]
-    pub fn summary(&self, case: Case, peer: Peer, figure: Figure) -> Option<Summary> {
-        Summary::of(self.of(case, peer, figure).into_iter().map(|(_, value)| value))
-    }
-
-    /// How many times as large Switchboard's figure is as a peer's, made within each round.
-    #[must_use]
-    pub fn ratio(&self, case: Case, figure: Figure, theirs: Peer) -> Option<Summary> {
-        statistics::ratio(&self.of(case, Peer::Switchboard, figure), &self.of(case, theirs, figure))
-    }
-
-    /// The same against the best of several, which is the one that is `better`, in each round.
-    #[must_use]
-    pub fn ratio_to_best(
-        &self,
-        case: Case,
-        figure: Figure,
-        theirs: &[Peer],
-        better: fn(f64, f64) -> f64,
-    ) -> Option<Summary> {
-        let mut best: Vec<(u32, f64)> = Vec::new();
-        for (round, value) in theirs.iter().flat_map(|peer| self.of(case, *peer, figure)) {
-            match best.iter_mut().find(|(of, _)| *of == round) {
-                Some((_, so_far)) => *so_far = better(*so_far, value),
-                None => best.push((round, value)),
-            }
-        }
-        statistics::ratio(&self.of(case, Peer::Switchboard, figure), &best)
-    }
-
-    /// How much larger a figure of `ours` is than that of `theirs`, made within each round.
-    #[must_use]
-    pub fn difference(&self, case: Case, figure: Figure, ours: Peer, theirs: Peer) -> Option<Summary> {
-        let theirs = self.of(case, theirs, figure);
-        Summary::of(self.of(case, ours, figure).into_iter().filter_map(|(round, own)| {
-            let (_, other) = theirs.iter().find(|(of, _)| *of == round)?;
-            Some(own - other)
-        }))
-    }
-
-    fn of(&self, case: Case, peer: Peer, figure: Figure) -> Vec<(u32, f64)> {
-        let samples = self.samples.iter().filter(|sample| sample.case == case && sample.peer == peer);
-        samples.filter_map(|sample| Some((sample.round, sample.figure(figure)?))).collect()
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::machine::Machine;
+    use crate::probe::Probe;
+    use crate::probe::case::Case;
+    use crate::probe::peers::Peer;
+    use crate::statistics::Summary;
+    use crate::subject::results::{Results, Sample};
 
     /// Two rounds on a machine that halves its speed in the second.
-    pub(crate) fn two_rounds() -> Results {
+    pub(crate) fn two_rounds() -> Results<Probe> {
         let reflected = |round, peer, answered, cpu_seconds| Sample {
             round,
             case: Case::Load64,
@@ -206,6 +132,7 @@ pub(super) mod tests {
                 memory_gib: 4,
                 date: "2026-01-02".into(),
             },
+            conditions: (),
             command: "bench probe".into(),
             versions: vec!["Switchboard 1".into(), "irtt 0.9".into()],
             skipped: vec!["fping: fping is not installed".into()],
@@ -248,7 +175,7 @@ pub(super) mod tests {
     fn results_survive_being_written_and_read() {
         let results = two_rounds();
         let text = serde_json::to_string(&results).unwrap();
-        let read: Results = serde_json::from_str(&text).unwrap();
+        let read: Results<Probe> = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
         assert!(text.contains("\"load-64\"") && text.contains("\"plain-batch\""), "{text}");
     }

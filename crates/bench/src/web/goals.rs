@@ -1,8 +1,10 @@
 //! The goals of web serving, beside what was measured.
 
+use super::Web;
 use super::case::Case;
 use super::peers::Peer;
-use super::results::{Figure, Results};
+use super::results::Figure;
+use crate::subject::results::Results;
 use crate::verdict::{Bound, Verdict};
 
 /// What Switchboard's figure is held against, in the same case.
@@ -53,15 +55,15 @@ const fn latency(figure: Figure) -> Goal {
 }
 
 /// The goals whose figures were measured.
-pub(super) fn verdicts(results: &Results) -> Vec<Verdict> {
+pub(super) fn verdicts(results: &Results<Web>) -> Vec<Verdict> {
     GOALS.iter().filter_map(|goal| goal.verdict(results)).collect()
 }
 
 impl Goal {
-    fn verdict(&self, results: &Results) -> Option<Verdict> {
+    fn verdict(&self, results: &Results<Web>) -> Option<Verdict> {
         let measured = match self.against {
             Against::Peer(peer) => results.ratio(self.case, self.figure, peer),
-            Against::Lowest => results.ratio_to_lowest(self.case, self.figure),
+            Against::Lowest => results.ratio_to_best(self.case, self.figure, Peer::OTHERS, f64::min),
         }?;
         Some(Verdict::new(self.title(), " x", self.bound, measured))
     }

@@ -22,13 +22,14 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 
+use super::Web;
 use super::case::{Case, IDLE_CONNECTIONS, MATRIX};
 use super::load::{Load, Target};
 use super::results::Measured;
 use super::served::Served;
 use crate::child::{self, Owned, Stop};
 use crate::packages::{self, Wanted};
-use crate::{cpu, usage};
+use crate::{cpu, subject, usage};
 
 /// Seconds of load before what is measured.
 const WARM_SECONDS: f64 = 0.5;
@@ -71,6 +72,9 @@ impl Peer {
     /// All of them.
     pub const ALL: &[Self] =
         &[Self::Switchboard, Self::Lighttpd, Self::Nginx, Self::Sws3, Self::Sws2, Self::Caddy];
+
+    /// Those who are not Switchboard.
+    pub const OTHERS: &[Self] = &[Self::Lighttpd, Self::Nginx, Self::Sws3, Self::Sws2, Self::Caddy];
 
     /// For a reader.
     #[must_use]
@@ -204,54 +208,6 @@ impl Peers {
         Ok(Self { stop, served, switchboard, sws2, sws3, workers, left_out, place })
     }
 
-    /// Whether a run is left out.
-    #[must_use]
-    pub fn is_left_out(&self, case: Case, peer: Peer) -> bool {
-        let is_this =
-            |left_out: &LeftOut| left_out.peer == peer && left_out.case.is_none_or(|left| left == case);
-        self.left_out.iter().any(is_this)
-    }
-
-    /// What is left out, and why, for a reader.
-    #[must_use]
-    pub fn left_out(&self) -> Vec<String> {
-        let words = |left_out: &LeftOut| match left_out.case {
-            None => format!("{}: {}", left_out.peer.title(), left_out.why),
-            Some(case) => format!("{}, `{case}`: {}", left_out.peer.title(), left_out.why),
-        };
-        self.left_out.iter().map(words).collect()
-    }
-
-    /// What runs, with its version.
-    ///
-    /// # Errors
-    /// When it does not tell.
-    pub fn version(&self, peer: Peer) -> Result<String> {
-        match peer {
-            Peer::Switchboard => self.switchboard()?.version(&self.stop),
-            Peer::Lighttpd => lighttpd::version(&self.stop),
-            Peer::Nginx => nginx::version(&self.stop),
-            Peer::Sws2 | Peer::Sws3 => Ok(static_web_server::version(peer)),
-            Peer::Caddy => caddy::version(&self.stop),
-        }
-    }
-
-    /// One run: a fresh server under a load for so many seconds, ended. One that fails with another server than Switchboard,
-    /// which may have ended a connection after so many requests, is made once more.
-    ///
-    /// # Errors
-    /// When something fails, an answer is not what it has to be, or somebody asked to end.
-    pub fn run(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
-        let measured = self.run_one(case, peer, seconds);
-        self.stop.check()?;
-        let measured = match measured {
-            Err(_) if !peer.is_ours() => self.run_one(case, peer, seconds),
-            measured => measured,
-        };
-        self.stop.check()?;
-        measured.with_context(|| format!("{peer}, {case}"))
-    }
-
     fn run_one(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
         let folder = tempfile::tempdir_in(self.place.path())?;
         // Workers that are no longer root have their temporary files here.
@@ -339,6 +295,45 @@ impl Peers {
 
     fn switchboard(&self) -> Result<&switchboard::Program> {
         self.switchboard.as_ref().context("Switchboard was not prepared")
+    }
+}
+
+impl subject::Peers<Web> for Peers {
+    fn is_left_out(&self, case: Case, peer: Peer) -> bool {
+        let is_this =
+            |left_out: &LeftOut| left_out.peer == peer && left_out.case.is_none_or(|left| left == case);
+        self.left_out.iter().any(is_this)
+    }
+
+    fn left_out(&self) -> Vec<String> {
+        let words = |left_out: &LeftOut| match left_out.case {
+            None => format!("{}: {}", left_out.peer.title(), left_out.why),
+            Some(case) => format!("{}, `{case}`: {}", left_out.peer.title(), left_out.why),
+        };
+        self.left_out.iter().map(words).collect()
+    }
+
+    fn version(&self, peer: Peer) -> Result<String> {
+        match peer {
+            Peer::Switchboard => self.switchboard()?.version(&self.stop),
+            Peer::Lighttpd => lighttpd::version(&self.stop),
+            Peer::Nginx => nginx::version(&self.stop),
+            Peer::Sws2 | Peer::Sws3 => Ok(static_web_server::version(peer)),
+            Peer::Caddy => caddy::version(&self.stop),
+        }
+    }
+
+    /// A fresh server under a load for so many seconds, ended. A run that fails with another server than Switchboard, which may have ended a
+    /// connection after so many requests, is made once more.
+    fn run(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
+        let measured = self.run_one(case, peer, seconds);
+        self.stop.check()?;
+        let measured = match measured {
+            Err(_) if !peer.is_ours() => self.run_one(case, peer, seconds),
+            measured => measured,
+        };
+        self.stop.check()?;
+        measured.with_context(|| format!("{peer}, {case}"))
     }
 }
 

@@ -1,33 +1,17 @@
-//! The report on web servers: tables for a terminal and for BENCHMARKS.md, and charts.
-//!
-//! Promised: every figure and verdict is computed from the measurements at hand, none is typed.
+//! The report on web servers: which cases belong together, and their tables.
 
-use std::fmt::Write as _;
-use std::path::Path;
-
-use anyhow::Result;
-
-use super::case::{Case, MATRIX};
-use super::goals;
+use super::Web;
+use super::case::Case;
 use super::peers::Peer;
-use super::results::{Figure, Results};
-use crate::chart::{Chart, Group, Row, Shade};
-use crate::document::{self, CHARTS};
+use super::results::Figure;
 use crate::numbers::{interval, micros};
 use crate::statistics::Summary;
+use crate::subject::report::Part;
+use crate::subject::results::Results;
 use crate::table::Table;
-use crate::verdict;
-
-/// Cases that belong together: a heading, a chart and tables.
-struct Part {
-    title: &'static str,
-    file: &'static str,
-    cases: &'static [Case],
-    drawn: [Figure; 2],
-}
 
 const LOAD: [Figure; 2] = [Figure::Rate, Figure::Cpu];
-const PARTS: &[Part] = &[
+pub(super) const PARTS: &[Part<Web>] = &[
     Part {
         title: "Small files and short answers",
         file: "web-small.svg",
@@ -56,73 +40,8 @@ const PARTS: &[Part] = &[
     },
 ];
 
-/// For a terminal.
-pub(super) fn text(results: &Results) -> String {
-    let mut text = format!("\n{}\n\n", conditions(results));
-    for case in MATRIX.iter().filter(|case| is_measured(results, **case)) {
-        let _infallible = writeln!(text, "{}\n{}", case.title(), figures(results, *case).text());
-    }
-    let verdicts = goals::verdicts(results);
-    if !verdicts.is_empty() {
-        let _infallible = writeln!(text, "Goals\n{}", verdict::table(&verdicts).text());
-    }
-    for skipped in &results.skipped {
-        let _infallible = writeln!(text, "left out: {skipped}");
-    }
-    text
-}
-
-/// Writes the charts, and the part of the document between its marks.
-pub(super) fn write(results: &Results, root: &Path) -> Result<()> {
-    let charts: Vec<_> = PARTS.iter().map(|part| (part.file, part.chart(results).draw())).collect();
-    document::write(root, "web", &markdown(results), &charts)
-}
-
-fn markdown(results: &Results) -> String {
-    let mut text = format!("\n{} By `{}`.\n", conditions(results), results.command);
-    for skipped in &results.skipped {
-        let _infallible = writeln!(text, "\nLeft out: {skipped}.");
-    }
-    let verdicts = goals::verdicts(results);
-    if !verdicts.is_empty() {
-        let _infallible =
-            write!(text, "\n### Goals of web serving\n\n{}", verdict::table(&verdicts).markdown());
-    }
-    for Part { title, file, cases, .. } in PARTS {
-        let mut cases = cases.iter().filter(|case| is_measured(results, **case)).peekable();
-        if cases.peek().is_none() {
-            continue;
-        }
-        let _infallible = write!(text, "\n### {title}\n\n![{title}]({CHARTS}/{file})\n");
-        for case in cases {
-            let _infallible =
-                write!(text, "\n**{}**\n\n{}", case.title(), figures(results, *case).markdown());
-        }
-    }
-    text + "\n"
-}
-
-fn is_measured(results: &Results, case: Case) -> bool {
-    results.samples.iter().any(|sample| sample.case == case)
-}
-
-/// Machine, day, versions and rounds in a paragraph.
-fn conditions(results: &Results) -> String {
-    let versions: Vec<&str> = results.versions.iter().map(|(_, version)| version.as_str()).collect();
-    let rounds = results.samples.iter().map(|sample| sample.round).max().unwrap_or(0);
-    format!(
-        "{}; TCP by {}; {} {} for every server. {}. {rounds} {}, peers taking turns: median (lowest to highest).",
-        results.machine.in_words(),
-        results.congestion_control,
-        results.workers,
-        if results.workers == 1 { "worker" } else { "workers" },
-        versions.join(", "),
-        if rounds == 1 { "round" } else { "rounds" },
-    )
-}
-
 /// A case: every peer's figures, and Switchboard's over them.
-fn figures(results: &Results, case: Case) -> Table {
+pub(super) fn table(results: &Results<Web>, case: Case) -> Table {
     if case == Case::Memory {
         return memory(results);
     }
@@ -157,7 +76,7 @@ fn figures(results: &Results, case: Case) -> Table {
     table
 }
 
-fn memory(results: &Results) -> Table {
+fn memory(results: &Results<Web>) -> Table {
     let mut table = Table::new(&["", "alone", "with idle connections"]);
     for peer in Peer::ALL {
         let summary = |figure| results.summary(Case::Memory, *peer, figure);
@@ -168,27 +87,8 @@ fn memory(results: &Results) -> Table {
     table
 }
 
-impl Part {
-    fn chart(&self, results: &Results) -> Chart {
-        let row = |case: Case, peer: &Peer| {
-            let left = results.summary(case, *peer, self.drawn[0])?;
-            let right = results.summary(case, *peer, self.drawn[1])?;
-            let shade = if peer.is_ours() { Shade::Ours } else { Shade::Others };
-            Some(Row { title: peer.title(), shade, figures: [left, right] })
-        };
-        let group = |case: &Case| Group {
-            title: case.title(),
-            rows: Peer::ALL.iter().filter_map(|peer| row(*case, peer)).collect(),
-        };
-        Chart {
-            title: self.title.to_owned(),
-            panels: self.drawn.map(words),
-            groups: self.cases.iter().map(group).collect(),
-        }
-    }
-}
-
-fn words(figure: Figure) -> &'static str {
+/// What a bar of a figure says.
+pub(super) fn panel(figure: Figure) -> &'static str {
     match figure {
         Figure::Rate => "requests per second: longer is better",
         Figure::Cpu => "server CPU per request in µs: shorter is better",
@@ -202,6 +102,9 @@ fn words(figure: Figure) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::document::CHARTS;
+    use crate::subject::report::{text, write};
+    use crate::web::case::MATRIX;
     use crate::web::results::tests::two_rounds;
 
     #[test]

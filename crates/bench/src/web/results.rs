@@ -1,43 +1,16 @@
-//! The measurements of web servers: kept whole, so that a report can be made again from them.
+//! What is measured of web servers.
 
 use serde::{Deserialize, Serialize};
 
-use super::case::Case;
-use super::peers::Peer;
 use crate::figure;
-use crate::machine::Machine;
-use crate::statistics::{self, Summary};
 
-/// Everything that was measured, and where.
+/// What holds for all servers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Results {
-    /// On what.
-    pub machine: Machine,
+pub struct Conditions {
     /// How TCP decides how fast to send, as the kernel calls it: some pace what stays on the machine, too.
     pub congestion_control: String,
-    /// By which command.
-    pub command: String,
     /// Workers that every server was given.
     pub workers: u16,
-    /// Who took part, with versions.
-    pub versions: Vec<(Peer, String)>,
-    /// What did not take part, and why.
-    pub skipped: Vec<String>,
-    /// Every run.
-    pub samples: Vec<Sample>,
-}
-
-/// One run of a case on a peer.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub struct Sample {
-    /// From 1.
-    pub round: u32,
-    /// What was asked.
-    pub case: Case,
-    /// Whom.
-    pub peer: Peer,
-    /// What came of it.
-    pub measured: Measured,
 }
 
 /// What one run gave.
@@ -81,12 +54,12 @@ pub enum Figure {
     Crowded,
 }
 
-impl Sample {
+impl Measured {
     /// A figure; none when the case has no such.
     #[must_use]
-    pub fn figure(&self, figure: Figure) -> Option<f64> {
+    pub fn figure(self, figure: Figure) -> Option<f64> {
         let mebibytes = |bytes| figure::number(bytes) / (1024.0 * 1024.0);
-        match (self.measured, figure) {
+        match (self, figure) {
             (Measured::Load { requests, seconds, .. }, Figure::Rate) => {
                 Some(figure::number(requests) / seconds)
             }
@@ -107,45 +80,18 @@ impl Sample {
     }
 }
 
-impl Results {
-    /// A figure over all rounds; nothing when it was not measured.
-    #[must_use]
-    pub fn summary(&self, case: Case, peer: Peer, figure: Figure) -> Option<Summary> {
-        Summary::of(self.of(case, peer, figure).into_iter().map(|(_, value)| value))
-    }
-
-    /// How many times as large Switchboard's figure is as a peer's, made within each round.
-    #[must_use]
-    pub fn ratio(&self, case: Case, figure: Figure, theirs: Peer) -> Option<Summary> {
-        statistics::ratio(&self.of(case, Peer::Switchboard, figure), &self.of(case, theirs, figure))
-    }
-
-    /// The same against the lowest of all others in each round.
-    #[must_use]
-    pub fn ratio_to_lowest(&self, case: Case, figure: Figure) -> Option<Summary> {
-        let others = || Peer::ALL.iter().filter(|peer| !peer.is_ours());
-        let mut lowest: Vec<(u32, f64)> = Vec::new();
-        for (round, value) in others().flat_map(|peer| self.of(case, *peer, figure)) {
-            match lowest.iter_mut().find(|(of, _)| *of == round) {
-                Some((_, least)) => *least = least.min(value),
-                None => lowest.push((round, value)),
-            }
-        }
-        statistics::ratio(&self.of(case, Peer::Switchboard, figure), &lowest)
-    }
-
-    fn of(&self, case: Case, peer: Peer, figure: Figure) -> Vec<(u32, f64)> {
-        let samples = self.samples.iter().filter(|sample| sample.case == case && sample.peer == peer);
-        samples.filter_map(|sample| Some((sample.round, sample.figure(figure)?))).collect()
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::machine::Machine;
+    use crate::statistics::Summary;
+    use crate::subject::results::{Results, Sample};
+    use crate::web::Web;
+    use crate::web::case::Case;
+    use crate::web::peers::Peer;
 
     /// Two rounds on a machine that halves its speed in the second.
-    pub(crate) fn two_rounds() -> Results {
+    pub(crate) fn two_rounds() -> Results<Web> {
         let load = |round, peer, requests, cpu_seconds| Sample {
             round,
             case: Case::Small,
@@ -166,10 +112,9 @@ pub(super) mod tests {
                 memory_gib: 4,
                 date: "2026-01-02".into(),
             },
-            congestion_control: "cubic".into(),
+            conditions: Conditions { congestion_control: "cubic".into(), workers: 2 },
             command: "bench web".into(),
-            workers: 2,
-            versions: vec![(Peer::Switchboard, "Switchboard 1".into()), (Peer::Nginx, "nginx 1".into())],
+            versions: vec!["Switchboard 1".into(), "nginx 1".into()],
             skipped: vec!["Caddy: caddy is not installed".into()],
             samples: vec![
                 load(1, Peer::Switchboard, 200_000, 1.0),
@@ -192,7 +137,7 @@ pub(super) mod tests {
         assert_eq!(ratio(Figure::Rate), Summary { median: 2.0, min: 2.0, max: 2.0 });
         assert!((ratio(Figure::Cpu).median - 0.5625).abs() < 1e-9);
         // 5 over 6.25 of lighttpd, 10 over 16 of nginx.
-        let lowest = results.ratio_to_lowest(Case::Small, Figure::Cpu).unwrap();
+        let lowest = results.ratio_to_best(Case::Small, Figure::Cpu, Peer::OTHERS, f64::min).unwrap();
         assert!((lowest.min - 0.625).abs() < 1e-9 && (lowest.max - 0.8).abs() < 1e-9, "{lowest:?}");
         assert_eq!(results.ratio(Case::Small, Figure::Rate, Peer::Caddy), None);
         assert_eq!(results.summary(Case::Small, Peer::Nginx, Figure::Idle), None);
@@ -202,7 +147,7 @@ pub(super) mod tests {
     fn results_survive_being_written_and_read() {
         let results = two_rounds();
         let text = serde_json::to_string(&results).unwrap();
-        let read: Results = serde_json::from_str(&text).unwrap();
+        let read: Results<Web> = serde_json::from_str(&text).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text);
         assert!(text.contains("\"1k\"") && text.contains("\"lighttpd\""), "{text}");
     }
