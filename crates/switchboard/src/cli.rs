@@ -130,7 +130,8 @@ impl Global {
 /// # Errors
 /// With the exit code when there is no command to run.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    let matches = command().try_get_matches_from(arguments);
+    // What was not named on the command line is not completed: that takes longer than sending a mail.
+    let matches = root().try_get_matches_from(arguments);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         // Nobody is left to be told when this cannot be printed.
         let _printed = error.print();
@@ -141,9 +142,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit>
 /// The tree of commands, every help complete: examples come from the files of the commands, exit codes from [`Exit`].
 #[must_use]
 pub fn command() -> clap::Command {
-    let mut command = Cli::command().after_long_help(exit_codes());
+    let mut command = root();
     command.build();
     command
+}
+
+fn root() -> clap::Command {
+    Cli::command().after_long_help(exit_codes())
 }
 
 fn exit_codes() -> String {

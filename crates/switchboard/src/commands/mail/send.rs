@@ -4,6 +4,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use serde_json::json;
 use switchboard_mail::MailError;
 use switchboard_mail::address::Mailbox;
@@ -284,5 +285,14 @@ fn text_of(path: &Path) -> Result<String, Failure> {
 
 #[expect(clippy::disallowed_methods, reason = "the command dates the message")]
 fn now() -> jiff::Zoned {
-    jiff::Zoned::now()
+    jiff::Timestamp::now().to_zoned(zone().unwrap_or_else(TimeZone::system))
+}
+
+/// The zone of this machine, from the one file that has it: the database of zones, which knows its name too, is read whole before it
+/// says anything. `None` where TZ names another one.
+fn zone() -> Option<TimeZone> {
+    if std::env::var_os("TZ").is_some() {
+        return None;
+    }
+    TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok()
 }
