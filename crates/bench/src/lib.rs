@@ -14,6 +14,7 @@ pub mod latency;
 pub mod ledger;
 pub mod load;
 pub mod machine;
+pub mod mail;
 mod matrix;
 pub mod memory;
 mod numbers;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use bench::peers::textbook;
-use bench::{calls, latency, memory, probe, restart, soak, solo, web};
+use bench::{calls, latency, mail, memory, probe, restart, soak, solo, web};
 
 /// Measures Switchboard beside its peers on this machine.
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ enum What {
     Web(web::Options),
     /// Probes and reflectors beside irtt, sockperf, fping, STAMP reflectors and plain C, alternating, every reply counted
     Probe(probe::Options),
+    /// Mail submitted beside curl, msmtp, swaks, s-nail, smtplib and smtp-source, alternating, every message counted
+    Mail(mail::Options),
     /// The process in which the textbook table runs
     #[command(hide = true)]
     Textbook(textbook::Options),
@@ -42,6 +44,7 @@ fn main() -> Result<()> {
         What::Calls(options) => calls::run(&options),
         What::Web(options) => web::run(&options),
         What::Probe(options) => probe::run(&options),
+        What::Mail(options) => mail::run(&options),
         What::Textbook(options) => textbook::run_child(&options),
         What::Load(options) => options.run(),
         What::Latency(options) => options.run(),

@@ -44,7 +44,7 @@ impl Usage {
         };
         Ok(Self {
             rss: kib(&rollup, "Rss:")? * 1024,
-            rss_peak: kib(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")? * 1024,
+            rss_peak: peak(pid)?,
             pss: kib(&rollup, "Pss:")? * 1024,
             anonymous: kib(&rollup, "Pss_Anon:")? * 1024,
             descriptors: count("fd")?,
@@ -52,6 +52,14 @@ impl Usage {
             threads: count("task")?,
         })
     }
+}
+
+/// The largest resident set of a process since it began, in bytes.
+///
+/// # Errors
+/// When it has ended.
+pub fn peak(pid: u32) -> Result<u64> {
+    Ok(kib(&fs::read_to_string(format!("/proc/{pid}/status"))?, "VmHWM:")? * 1024)
 }
 
 /// Proportional set of a process and all that descend from it, in bytes.

@@ -96,6 +96,15 @@ pub fn unpack(packages: &[&str], folder: &Path) -> Result<()> {
     fs::rename(&whole, folder).with_context(|| format!("cannot make {}", folder.display()))
 }
 
+/// Unpacks the servers of [`needs::NEEDS`] into [`needs::unpacked`], all of them, since a folder is unpacked whole.
+///
+/// # Errors
+/// When a package cannot be fetched or unpacked.
+pub fn unpack_servers() -> Result<()> {
+    let packages: Vec<_> = needs::servers().map(|need| need.package).collect();
+    unpack(&packages, &needs::unpacked())
+}
+
 /// The package, and those that would be installed with it.
 fn wanted_by(package: &str) -> Result<BTreeSet<String>> {
     let mut simulation = apt_get_command(&["--simulate", "install", "--no-install-recommends", package]);

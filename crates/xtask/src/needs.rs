@@ -192,6 +192,11 @@ pub fn absent() -> Vec<&'static Need> {
     NEEDS.iter().filter(|need| need.is_absent()).collect()
 }
 
+/// Those of [`NEEDS`] that are unpacked.
+pub fn servers() -> impl Iterator<Item = &'static Need> {
+    NEEDS.iter().filter(|need| matches!(need.provides, Provides::Server(_)))
+}
+
 /// The folder into which the packages of servers are unpacked, with what they need and the machine lacks: `debian` in cargo's target
 /// folder, which it looks for above the running program.
 ///

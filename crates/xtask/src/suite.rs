@@ -194,10 +194,8 @@ fn prepare_packages(install: bool, output: &mut dyn Write) -> Vec<&'static Need>
         {
             say(output, &format!("packages were not installed: {error:#}"));
         }
-        // Together, since a folder is unpacked whole.
-        let all: Vec<_> = needs::NEEDS.iter().filter(is_server).collect();
         if !servers.is_empty()
-            && let Err(error) = install::unpack(&packages(&all), &needs::unpacked())
+            && let Err(error) = install::unpack_servers()
         {
             say(output, &format!("packages were not unpacked: {error:#}"));
         }
