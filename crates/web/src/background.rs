@@ -2,11 +2,11 @@
 //! bounded queue, and the loop that asked puts the result into its cache. Until then the file goes out as it is.
 //!
 //! - Files worth it are compressed.
-//! - Large files that are asked for again and again are copied into memory from which the kernel sends without a further copy,
+//! - Of large files that are asked for again and again a snapshot is made, from which the kernel sends without a further copy,
 //!   once for all loops.
 //!
 //! *Promises* that no request waits for it, that what comes back was made from exactly the version that the loop has in its
-//! cache, and a bound on the memory for large files. *Absent:* which files are worth it.
+//! cache, and a bound on the room for snapshots. *Absent:* which files are worth it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -19,7 +19,7 @@ use crate::confine::Readable;
 use crate::error::Error;
 use crate::event_loop::{Control, Order};
 use crate::limits;
-use crate::tree::{OpenFile, Sealed, Stamp};
+use crate::tree::{OpenFile, Scratch, Snapshot, Stamp};
 
 /// What is to be done, and for whom.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Job {
 pub(crate) enum Task {
     /// Compress it.
     Compress(Source),
-    /// Hold it in memory, where it is the form for this coding.
+    /// Hold a snapshot of it, which is the form for this coding.
     Hold(Source, Coding),
 }
 
@@ -46,8 +46,8 @@ pub(crate) enum Task {
 pub(crate) enum Source {
     /// Here.
     Bytes(Arc<[u8]>),
-    /// In sealed memory.
-    Sealed(Arc<Sealed>),
+    /// In a snapshot.
+    Snapshot(Arc<Snapshot>),
     /// On disk, if it is still this version.
     File(OpenFile),
 }
@@ -57,8 +57,8 @@ pub(crate) enum Source {
 pub(crate) enum Form {
     /// Here.
     Bytes(Arc<[u8]>),
-    /// In sealed memory.
-    Sealed(Arc<Sealed>),
+    /// In a snapshot.
+    Snapshot(Arc<Snapshot>),
 }
 
 /// Which entry of a cache is meant.
@@ -102,11 +102,17 @@ enum Message {
 }
 
 impl Background {
-    /// Starts the thread, which may read what the event loops may, and hold so many bytes of so many files.
+    /// Starts the thread, which may read what the event loops may, and hold so many bytes of so many files in snapshots that it
+    /// makes there.
     ///
     /// # Errors
     /// When the system has no thread left.
-    pub(crate) fn start(readable: Arc<Readable>, bytes_max: usize, files_max: usize) -> Result<Self, Error> {
+    pub(crate) fn start(
+        readable: Arc<Readable>,
+        scratch: Scratch,
+        bytes_max: usize,
+        files_max: usize,
+    ) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(limits::BACKGROUND_QUEUED_MAX);
         let is_ending = Arc::<AtomicBool>::default();
         let ends = Arc::clone(&is_ending);
@@ -114,9 +120,9 @@ impl Background {
             .name("background".to_owned())
             .spawn(move || {
                 // Both make it safer or fairer, and neither is needed for right answers.
-                let _confined = readable.confine_this_thread();
+                let _confined = readable.confine_this_thread(scratch.folder());
                 let _yielding = rustix::process::setpriority_process(None, NICEST);
-                work(&jobs, &ends, Held { files: Vec::new(), bytes_max, files_max });
+                work(&jobs, &ends, Held { scratch, files: Vec::new(), bytes_max, files_max });
             })
             .map_err(|source| Error::Resources { source })?;
         Ok(Self { queue, is_ending, thread: Some(thread) })
@@ -160,7 +166,7 @@ fn work(jobs: &Receiver<Message>, ends: &AtomicBool, mut held: Held) {
         let (is_compressed, forms) = match task {
             Task::Compress(source) => (true, compressed(source)),
             Task::Hold(source, coding) => {
-                let form = held.hold(source).map(|sealed| (coding, Form::Sealed(sealed)));
+                let form = held.hold(source).map(|snapshot| (coding, Form::Snapshot(snapshot)));
                 (false, form.into_iter().collect())
             }
         };
@@ -171,7 +177,7 @@ fn work(jobs: &Receiver<Message>, ends: &AtomicBool, mut held: Held) {
 fn compressed(source: Source) -> Vec<(Coding, Form)> {
     let bytes = match source {
         Source::Bytes(bytes) => Ok(bytes),
-        Source::Sealed(sealed) => sealed.read_whole(),
+        Source::Snapshot(snapshot) => snapshot.read_whole(),
         Source::File(file) => file.read_whole(),
     };
     let forms = bytes.map(|bytes| compress::forms(&bytes)).unwrap_or_default();
@@ -181,6 +187,7 @@ fn compressed(source: Source) -> Vec<(Coding, Form)> {
 /// The files that some loop holds. One that no loop holds any more takes no room.
 #[derive(Debug)]
 struct Held {
+    scratch: Scratch,
     files: Vec<HeldFile>,
     bytes_max: usize,
     files_max: usize,
@@ -191,17 +198,17 @@ struct HeldFile {
     /// Which version it is, where that is known.
     stamp: Option<Stamp>,
     len: usize,
-    sealed: Weak<Sealed>,
+    snapshot: Weak<Snapshot>,
 }
 
 impl Held {
-    /// This version in sealed memory, if there is room for it and it is still the version on disk.
-    fn hold(&mut self, source: Source) -> Option<Arc<Sealed>> {
-        self.files.retain(|file| file.sealed.strong_count() > 0);
+    /// A snapshot of this version, if there is room for it and it is still the version on disk.
+    fn hold(&mut self, source: Source) -> Option<Arc<Snapshot>> {
+        self.files.retain(|file| file.snapshot.strong_count() > 0);
         let (stamp, len) = match &source {
             Source::Bytes(bytes) => (None, bytes.len()),
             Source::File(file) => (Some(*file.stamp()), usize::try_from(file.stamp().len).ok()?),
-            Source::Sealed(sealed) => return Some(Arc::clone(sealed)),
+            Source::Snapshot(snapshot) => return Some(Arc::clone(snapshot)),
         };
         if let Some(same) = self.files.iter().find_map(|file| file.of(&source, len)) {
             return Some(same);
@@ -211,29 +218,29 @@ impl Held {
         if is_too_much || self.files.len() >= self.files_max {
             return None;
         }
-        let sealed = Arc::new(match &source {
-            Source::Bytes(bytes) => Sealed::of_bytes(bytes)?,
-            Source::File(file) => Sealed::of_file(file)?,
-            Source::Sealed(_) => return None,
+        let snapshot = Arc::new(match &source {
+            Source::Bytes(bytes) => self.scratch.of_bytes(bytes)?,
+            Source::File(file) => self.scratch.of_file(file)?,
+            Source::Snapshot(_) => return None,
         });
-        self.files.push(HeldFile { stamp, len, sealed: Arc::downgrade(&sealed) });
-        Some(sealed)
+        self.files.push(HeldFile { stamp, len, snapshot: Arc::downgrade(&snapshot) });
+        Some(snapshot)
     }
 }
 
 impl HeldFile {
     /// The memory, if `source` is of the same bytes; another loop asked for it.
-    fn of(&self, source: &Source, len: usize) -> Option<Arc<Sealed>> {
+    fn of(&self, source: &Source, len: usize) -> Option<Arc<Snapshot>> {
         if self.len != len {
             return None;
         }
-        let sealed = self.sealed.upgrade()?;
+        let snapshot = self.snapshot.upgrade()?;
         let is_same = match source {
-            Source::Bytes(bytes) => sealed.read_whole().is_ok_and(|own| own == *bytes),
+            Source::Bytes(bytes) => snapshot.read_whole().is_ok_and(|own| own == *bytes),
             Source::File(file) => self.stamp.as_ref() == Some(file.stamp()),
-            Source::Sealed(_) => false,
+            Source::Snapshot(_) => false,
         };
-        is_same.then_some(sealed)
+        is_same.then_some(snapshot)
     }
 }
 
@@ -253,7 +260,9 @@ mod tests {
             Source::File(OpenFile::of(file.into()).unwrap())
         };
         let bytes = |name: &str| Source::Bytes(name.repeat(1000).into_bytes().into());
-        let mut held = Held { files: Vec::new(), bytes_max: 3500, files_max: 10 };
+        let held =
+            |bytes_max| Held { scratch: Scratch::in_memory(), files: Vec::new(), bytes_max, files_max: 10 };
+        let (mut small, mut held) = (held(2500), held(3500));
         let first = held.hold(open("a")).unwrap();
         assert_eq!(&*first.read_whole().unwrap(), "a".repeat(1000).as_bytes());
         let second = held.hold(bytes("b")).unwrap();
@@ -263,7 +272,6 @@ mod tests {
         assert!(held.hold(bytes("d")).is_none(), "there is no room");
         drop(third);
         assert!(held.hold(bytes("d")).is_some(), "there is room again");
-        let mut small = Held { files: Vec::new(), bytes_max: 2500, files_max: 10 };
         assert!(small.hold(bytes("a")).is_none(), "one file takes a third at most");
     }
 }

@@ -1,5 +1,7 @@
 //! The event loops may read the folders that are served, and nothing else: Landlock, on each of their threads.
 //!
+//! The thread in the background may make files of its own in one folder more.
+//!
 //! *Promises* that a thread that was confined opens no file outside those folders, makes or changes none, and neither binds
 //! nor connects a TCP socket, as far as the kernel knows these rules; how far that is, it says. Descriptors that are open
 //! already stay usable, so the access log is written all the same.
@@ -16,6 +18,8 @@ use landlock::{
     ABI, Access as _, AccessFs, AccessNet, PathBeneath, PathFd, PathFdError, RestrictionStatus, Ruleset,
     RulesetAttr as _, RulesetCreatedAttr as _, RulesetError, RulesetStatus,
 };
+
+use rustix::fd::OwnedFd;
 
 use crate::error::Error;
 use crate::settings::Site;
@@ -83,12 +87,12 @@ impl Readable {
         Ok(())
     }
 
-    /// Confines the thread that calls, for good.
+    /// Confines the thread that calls, for good. Of `scratch` it may make and change files.
     ///
     /// # Errors
     /// When the kernel has room for no more rules, or a folder is gone.
-    pub(crate) fn confine_this_thread(&self) -> io::Result<Confinement> {
-        let status = self.restrict().map_err(io::Error::other)?;
+    pub(crate) fn confine_this_thread(&self, scratch: Option<&OwnedFd>) -> io::Result<Confinement> {
+        let status = self.restrict(scratch).map_err(io::Error::other)?;
         Ok(match status.ruleset {
             RulesetStatus::NotEnforced => Confinement::None,
             RulesetStatus::PartiallyEnforced => Confinement::Partly,
@@ -96,7 +100,7 @@ impl Readable {
         })
     }
 
-    fn restrict(&self) -> Result<RestrictionStatus, Unconfined> {
+    fn restrict(&self, scratch: Option<&OwnedFd>) -> Result<RestrictionStatus, Unconfined> {
         let mut rules = Ruleset::default()
             .handle_access(AccessFs::from_all(RULES))?
             .handle_access(AccessNet::from_all(RULES))?
@@ -104,6 +108,10 @@ impl Readable {
         for folder in &self.folders {
             let read = AccessFs::ReadFile | AccessFs::ReadDir;
             rules = rules.add_rule(PathBeneath::new(PathFd::new(&folder.path)?, read))?;
+        }
+        if let Some(folder) = scratch {
+            let change = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::MakeReg;
+            rules = rules.add_rule(PathBeneath::new(folder, change))?;
         }
         Ok(rules.restrict_self()?)
     }
@@ -153,7 +161,7 @@ mod tests {
         [&inner, &outer].iter().for_each(|file| std::fs::write(file, "a").unwrap());
         let folders = readable(root.path());
         let worker = move || {
-            let confinement = folders.confine_this_thread().unwrap();
+            let confinement = folders.confine_this_thread(None).unwrap();
             let denied =
                 |done: io::Result<()>| done.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
             let read = |path: &Path| std::fs::read(path).map(drop);

@@ -18,8 +18,8 @@ pub(crate) struct Division {
     pub(crate) connections_max: usize,
     /// Files that are open for longer than it takes to look at them.
     pub(crate) files_max: usize,
-    /// Files that are sealed in memory.
-    pub(crate) sealed_max: usize,
+    /// Snapshots of files.
+    pub(crate) snapshots_max: usize,
 }
 
 impl Division {
@@ -33,8 +33,8 @@ impl Division {
         let files_min = limits::OPEN_FILES_ASSURED.min(left / 4);
         let connections_max = wanted.min(left - files_min).max(1);
         let both = left.saturating_sub(connections_max);
-        let sealed_max = limits::HELD_FILES_MAX.min(both / 4);
-        Self { connections_max, files_max: (both - sealed_max).max(1), sealed_max }
+        let snapshots_max = limits::HELD_FILES_MAX.min(both / 4);
+        Self { connections_max, files_max: (both - snapshots_max).max(1), snapshots_max }
     }
 }
 
@@ -104,7 +104,7 @@ mod tests {
                 let division = Division::of(descriptors, open, loops, wanted);
                 assert!(division.connections_max >= 1 && division.connections_max <= wanted);
                 assert!(division.files_max >= 1);
-                let files = division.files_max.saturating_add(division.sealed_max);
+                let files = division.files_max.saturating_add(division.snapshots_max);
                 let sum = division.connections_max.saturating_add(files).saturating_add(open);
                 assert!(sum <= descriptors.max(open + 2), "{descriptors} for {loops}: {division:?}");
             }
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(Division::of(20_000, 20, 2, 16_384).connections_max, 16_384);
         assert_eq!(
             Division::of(1024, 20, 2, 16_384),
-            Division { connections_max: 717, files_max: 180, sealed_max: 59 }
+            Division { connections_max: 717, files_max: 180, snapshots_max: 59 }
         );
     }
 

@@ -44,16 +44,16 @@ pub(crate) const OPEN_TRIES_MAX: u32 = 16;
 /// Largest file in bytes that is read into memory where it is found; larger ones are held open.
 pub(crate) const CACHED_FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// Smallest file in bytes that is sealed in memory once it was asked for repeatedly: smaller ones are copied faster.
+/// Smallest file in bytes of which a snapshot is made once it was asked for repeatedly: smaller ones are copied faster.
 pub(crate) const HELD_FILE_BYTES_MIN: usize = 32 * 1024;
 
-/// One part in so many of the memory for files is for what is sealed,
+/// One part in so many of the memory for files is for snapshots,
 pub(crate) const HELD_SHARE: usize = 2;
 
 /// and one part in so many of that is the most for a file.
 pub(crate) const HELD_FILE_SHARE: usize = 3;
 
-/// Most files that are sealed in memory; each is a descriptor, and fewer where those are few.
+/// Most snapshots; each is a descriptor, and fewer where those are few.
 pub(crate) const HELD_FILES_MAX: usize = 256;
 
 /// Largest body in bytes that is copied behind its head, so that pipelined answers leave together.
@@ -144,8 +144,8 @@ pub(crate) const ACCEPT_PAUSE_MS: u64 = 100;
 /// half of them are gone.
 pub(crate) const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
-/// The same of what is sent from sealed memory.
-pub(crate) const UNSENT_SEALED_BYTES_MAX: u32 = 1024 * 1024;
+/// The same of what is sent from a snapshot.
+pub(crate) const UNSENT_SNAPSHOT_BYTES_MAX: u32 = 1024 * 1024;
 
 /// Milliseconds for which the rest of a refused request is still read, so that the peer sees the answer before the end.
 pub(crate) const LINGER_MS_MAX: u64 = 2_000;
@@ -231,7 +231,7 @@ pub(crate) const STREAM_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of answers that wait for an HTTP/2 peer's windows before its further requests wait unanswered.
 pub(crate) const STREAMS_WAITING_BYTES_MAX: u64 = 128 * 1024;
 
-/// The same for streams whose files are not in memory, or in sealed memory.
+/// The same for streams whose files are not in memory, or in snapshots.
 pub(crate) const STREAMS_SENDING_MAX: usize = 16;
 
 /// Frames of an HTTP/2 peer that ask for nothing, weighed, which are taken at once.

@@ -81,7 +81,7 @@ counters! {
     cut_peer => "answers_cut_total", "reason=\"peer\"";
     /// Files compressed into the cache of an event loop.
     compressed => "files_compressed_total", "";
-    /// Files that an event loop has the kernel send from sealed memory.
+    /// Files that an event loop has the kernel send from a snapshot.
     held => "files_held_total", "";
     /// Lines that the access log did not take in time.
     log_dropped => "access_log_lost_lines_total", "reason=\"queue_full\"";

@@ -25,7 +25,7 @@ use crate::monitor::{self, Monitor};
 use crate::plan::Policy;
 use crate::privileges;
 use crate::settings::{Limits, Listener, Settings, Site, TlsSettings};
-use crate::tree::{self, Share, Sites};
+use crate::tree::{self, Scratch, Share, Sites};
 
 /// A server that is not running yet.
 #[derive(Debug)]
@@ -73,8 +73,18 @@ impl Server {
     /// When a folder cannot be served, an address not be had, the access log not be opened, or the system is out of
     /// threads or descriptors. Nothing is left behind then.
     pub fn start(self) -> Result<Running, Error> {
-        let Settings { sites, listeners, workers, limits, access_log, compress, monitor, identity, tls } =
-            self.settings;
+        let Settings {
+            sites,
+            listeners,
+            workers,
+            limits,
+            access_log,
+            compress,
+            scratch,
+            monitor,
+            identity,
+            tls,
+        } = self.settings;
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
         check(&listeners, &sites)?;
@@ -104,7 +114,12 @@ impl Server {
         let division = divided(&limits, descriptors, loops);
         let limits = Limits { connections_max: division.connections_max, ..limits };
         let held_bytes_max = tree::held_bytes_max(&limits);
-        let background = Background::start(Arc::clone(&readable), held_bytes_max, division.sealed_max)?;
+        let background = Background::start(
+            Arc::clone(&readable),
+            Scratch::at(&scratch),
+            held_bytes_max,
+            division.snapshots_max,
+        )?;
         let admission = Arc::new(Admission::new(&limits));
         let share = Share::of(&limits, division.files_max, loops);
         let mut running = Running {
@@ -271,7 +286,7 @@ fn spawn(
     let thread = std::thread::Builder::new()
         .name(format!("web-{index}"))
         .spawn(move || {
-            let confined = readable.confine_this_thread();
+            let confined = readable.confine_this_thread(None);
             let made = confined.and_then(|confinement| Ok((confinement, Loop::new(parts)?)));
             match made {
                 Ok((confinement, made)) => {

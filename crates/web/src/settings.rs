@@ -21,6 +21,9 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// Whether files without compressed ones beside them are compressed into the cache.
     pub compress: bool,
+    /// Folder on disk for nameless copies of large files that are asked for again and again; the kernel sends from them. Where it
+    /// is none, or not on disk, the copies are in memory.
+    pub scratch: PathBuf,
     /// Where metrics and health are told, by plain HTTP; `None` tells them nowhere.
     pub monitor: Option<SocketAddr>,
     /// The user to become once it listens; `None` stays who it is.
@@ -40,6 +43,7 @@ impl Settings {
             limits: Limits::default(),
             access_log: None,
             compress: true,
+            scratch: PathBuf::from("/var/tmp"),
             monitor: None,
             identity: None,
             tls: TlsSettings::default(),

@@ -17,6 +17,7 @@ mod cache;
 mod entry;
 mod fill;
 mod root;
+mod snapshot;
 mod stamp;
 mod version;
 mod watch;
@@ -42,8 +43,9 @@ use watch::Watches;
 
 pub(crate) use entry::{Compression, Content, Entry, Thing};
 
+pub(crate) use snapshot::{Scratch, Snapshot};
 pub(crate) use stamp::{FileTime, Stamp};
-pub(crate) use version::{Changed, OpenFile, Sealed};
+pub(crate) use version::{Changed, OpenFile};
 
 /// The folders of a server, opened; shared by its event loops.
 #[derive(Debug)]
@@ -291,7 +293,7 @@ impl Tree {
     }
 }
 
-/// The part of the memory for files that is for what is sealed.
+/// The part of the memory for files that is for snapshots.
 pub(crate) const fn held_bytes_max(limits: &Limits) -> usize {
     limits.cache_bytes_max / limits::HELD_SHARE
 }

@@ -156,6 +156,9 @@ fn settings(web: &Web, arguments: &Arguments) -> Result<Settings, Failure> {
     arguments.shown.apply(&mut settings)?;
     settings.workers = arguments.workers.map(usize::from).or(settings.workers);
     settings.compress &= !arguments.no_compress;
+    if let Some(folder) = std::env::var_os("TMPDIR").filter(|folder| !folder.is_empty()) {
+        settings.scratch = folder.into();
+    }
     settings.monitor = arguments.metrics.or(settings.monitor);
     settings.identity = arguments.user.clone().or(settings.identity);
     set_log(&mut settings.access_log, arguments);

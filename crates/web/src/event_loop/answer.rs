@@ -457,7 +457,7 @@ pub(super) fn several(parts: &plan::Multipart, content: &Content) -> Vec<Piece> 
 pub(super) fn piece(content: &Content, start: u64, end: u64) -> Piece {
     match content {
         Content::Memory(memory) => Piece::Memory(Arc::clone(memory), index(start)..index(end)),
-        Content::Sealed(sealed) => Piece::Sealed(Arc::clone(sealed), start..end),
+        Content::Snapshot(snapshot) => Piece::Snapshot(Arc::clone(snapshot), start..end),
         Content::Open(file) => Piece::File(Rc::clone(file), start..end),
     }
 }

@@ -300,7 +300,7 @@ impl Loop {
                 range.start = range.end;
                 Chunk::shared(Arc::clone(memory), whole, gauge)
             }
-            Piece::Sealed(..) | Piece::File(..) => {
+            Piece::Snapshot(..) | Piece::File(..) => {
                 let wanted = piece.left().min(STREAM_PIECE_BYTES);
                 sending.stream.reserve_capacity(wanted);
                 let count = sending.stream.capacity().min(wanted);

@@ -3,7 +3,7 @@
 //! *Promises* that the bytes of a file are of one version, or the connection is cut before the last of them: a piece of an
 //! open file is copied, and held back until the file is seen to be unchanged behind it. The kernel could send a file from its
 //! own pages (sendfile), but such pages are those of whoever overwrites the file in place until a slow peer has taken them;
-//! a peer on this machine, a proxy say, has acknowledged them long before it reads them. So only sealed memory is sent that way.
+//! a peer on this machine, a proxy say, has acknowledged them long before it reads them. So only snapshots are sent that way.
 //!
 //! *Absent:* what is sent.
 
@@ -17,7 +17,7 @@ use rustix::io::Errno;
 use super::transport::{Follows, Transport};
 use crate::access_log::Kept;
 use crate::limits;
-use crate::tree::{Changed, OpenFile, Sealed};
+use crate::tree::{Changed, OpenFile, Snapshot};
 
 /// What is still to be sent, in order: `bytes`, then the pieces.
 #[derive(Debug, Default)]
@@ -45,8 +45,8 @@ pub(crate) enum Piece {
     Bytes(Vec<u8>),
     /// A part of a file in memory.
     Memory(Arc<[u8]>, Range<usize>),
-    /// A part of a file in sealed memory.
-    Sealed(Arc<Sealed>, Range<u64>),
+    /// A part of a snapshot.
+    Snapshot(Arc<Snapshot>, Range<u64>),
     /// A part of an open file.
     File(Rc<OpenFile>, Range<u64>),
 }
@@ -57,15 +57,15 @@ impl Piece {
         match self {
             Self::Bytes(bytes) => bytes.len(),
             Self::Memory(_, range) => range.len(),
-            Self::Sealed(_, range) | Self::File(_, range) => len(range.end - range.start),
+            Self::Snapshot(_, range) | Self::File(_, range) => len(range.end - range.start),
         }
     }
 
     /// Takes bytes from the front of a file.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> Result<(), Changed> {
         let range = match self {
-            Self::Sealed(sealed, range) => {
-                sealed.read_at(into, range.start)?;
+            Self::Snapshot(snapshot, range) => {
+                snapshot.read_at(into, range.start)?;
                 range
             }
             Self::File(file, range) => {
@@ -157,9 +157,9 @@ impl Outgoing {
                 self.sent = 0;
                 self.pieces.pop_front();
             }
-            Some(Piece::Sealed(sealed, range)) => {
+            Some(Piece::Snapshot(snapshot, range)) => {
                 if let Some(plain) = transport.plain() {
-                    let taken = plain.send_sealed(sealed, range).map_err(refused)?;
+                    let taken = plain.send_snapshot(snapshot, range).map_err(refused)?;
                     if range.is_empty() {
                         self.pieces.pop_front();
                     }

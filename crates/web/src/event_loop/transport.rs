@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::tls::Tls;
 use crate::http1::Scheme;
 use crate::limits;
-use crate::tree::Sealed;
+use crate::tree::Snapshot;
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
@@ -39,19 +39,23 @@ impl Plain {
 
     /// Lets the kernel send from the front of `range`, which moves on. More may wait there than of other bytes: it is the same
     /// memory for all peers, and none of the kernel's own.
-    pub(crate) fn send_sealed(&mut self, sealed: &Sealed, range: &mut Range<u64>) -> Result<usize, Errno> {
+    pub(crate) fn send_snapshot(
+        &mut self,
+        snapshot: &Snapshot,
+        range: &mut Range<u64>,
+    ) -> Result<usize, Errno> {
         let left = range.end - range.start;
         if left > u64::from(limits::UNSENT_BYTES_MAX) {
             self.widen(true);
         }
         let wanted = usize::try_from(left.min(limits::SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
-        rustix::fs::sendfile(&self.socket, sealed.descriptor(), Some(&mut range.start), wanted)
+        rustix::fs::sendfile(&self.socket, snapshot.descriptor(), Some(&mut range.start), wanted)
     }
 
     /// Sets how much may wait in the kernel (tcp(7), `TCP_NOTSENT_LOWAT`). Unix sockets have another bound of their own.
     fn widen(&mut self, is_wide: bool) {
         if self.is_wide != is_wide {
-            let bytes = if is_wide { limits::UNSENT_SEALED_BYTES_MAX } else { limits::UNSENT_BYTES_MAX };
+            let bytes = if is_wide { limits::UNSENT_SNAPSHOT_BYTES_MAX } else { limits::UNSENT_BYTES_MAX };
             let _set = SockRef::from(&self.socket).set_tcp_notsent_lowat(bytes);
             self.is_wide = is_wide;
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::Now;
 use super::root::Root;
+use super::snapshot::Snapshot;
 use super::stamp::Stamp;
-use super::version::{OpenFile, Sealed};
+use super::version::OpenFile;
 use super::watch::{Coverage, Stale};
 use crate::accept::Coding;
 use crate::background::{Form, Source, Task};
@@ -74,19 +75,19 @@ pub(crate) enum Thing {
 pub(crate) enum Content {
     /// In memory.
     Memory(Arc<[u8]>),
-    /// In memory that the kernel sends from.
-    Sealed(Arc<Sealed>),
+    /// In a snapshot that the kernel sends from.
+    Snapshot(Arc<Snapshot>),
     /// On disk.
     Open(Rc<OpenFile>),
 }
 
 impl Content {
-    /// Whether the kernel would send it with less work from sealed memory.
+    /// Whether the kernel would send a snapshot of it with less work.
     fn is_holdable(&self) -> bool {
         match self {
             Self::Memory(bytes) => bytes.len() >= limits::HELD_FILE_BYTES_MIN,
             Self::Open(_) => true,
-            Self::Sealed(_) => false,
+            Self::Snapshot(_) => false,
         }
     }
 
@@ -95,7 +96,7 @@ impl Content {
         match self {
             Self::Memory(bytes) => Some(Source::Bytes(Arc::clone(bytes))),
             Self::Open(open) => open.again().map(Source::File),
-            Self::Sealed(sealed) => Some(Source::Sealed(Arc::clone(sealed))),
+            Self::Snapshot(snapshot) => Some(Source::Snapshot(Arc::clone(snapshot))),
         }
     }
 }
@@ -184,7 +185,7 @@ impl Entry {
         for (coding, form) in forms {
             let (content, len) = match form {
                 Form::Bytes(bytes) => (Content::Memory(Arc::clone(&bytes)), u64::try_from(bytes.len()).ok()?),
-                Form::Sealed(sealed) => (Content::Sealed(Arc::clone(&sealed)), sealed.len()),
+                Form::Snapshot(snapshot) => (Content::Snapshot(Arc::clone(&snapshot)), snapshot.len()),
             };
             if let Some((_, own)) = contents.iter_mut().find(|(own, _)| *own == coding) {
                 *own = content;
@@ -231,11 +232,13 @@ impl Entry {
         is_same
     }
 
-    /// About the bytes that it takes; `descriptor_bytes` is what an open file counts for, and what is sealed is shared by `loops`.
+    /// About the bytes that it takes; `descriptor_bytes` is what an open file counts for, and snapshots are shared by `loops`.
     pub(super) fn cost(&self, key_bytes: usize, descriptor_bytes: usize, loops: usize) -> usize {
         let contents = self.contents.iter().map(|(_, content)| match content {
             Content::Memory(bytes) => bytes.len(),
-            Content::Sealed(sealed) => usize::try_from(sealed.len()).unwrap_or(usize::MAX).div_ceil(loops),
+            Content::Snapshot(snapshot) => {
+                usize::try_from(snapshot.len()).unwrap_or(usize::MAX).div_ceil(loops)
+            }
             Content::Open(_) => descriptor_bytes,
         });
         // Heads made up later are bounded in number and length; they are counted beforehand.

@@ -265,7 +265,7 @@ fn payload(content: &Content, start: u64, end: u64) -> Payload {
     match content {
         _ if start == end => Payload::Nothing,
         Content::Memory(memory) => Payload::Memory(Arc::clone(memory), index(start)..index(end)),
-        Content::Sealed(_) | Content::Open(_) => {
+        Content::Snapshot(_) | Content::Open(_) => {
             Payload::Pieces(VecDeque::from([piece(content, start, end)]))
         }
     }
