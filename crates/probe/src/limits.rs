@@ -11,6 +11,10 @@ pub const TLVS_MAX: usize = 32;
 pub const SESSIONS_MAX: usize = 16_384;
 /// A session that is silent for this long is a new one when it speaks again.
 pub const SESSION_IDLE_S: u64 = 900;
+/// Replies of which the next ones are to tell when they left, whose stamps the kernel still owes.
+pub const FOLLOWED_REPLIES_MAX: usize = 256;
+/// How long such a stamp is waited for.
+pub const FOLLOWED_NS_MAX: i64 = 200_000_000;
 /// Addresses, and as many networks, whose rate is watched.
 pub const BUCKETS_MAX: usize = 16_384;
 /// Entries of a bounded table that share a place; among them the least worth keeping makes room.

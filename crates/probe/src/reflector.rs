@@ -223,17 +223,21 @@ impl Reflector {
         }
     }
 
-    /// Whether the sender wants to be told later when this reply left; then [`Reflector::departed`] is to be called.
+    /// Whether the sender wants to be told later when this reply left; then [`Reflector::departed`] is to be called, be it
+    /// after later replies have left.
     #[must_use]
     pub fn is_followed_up(answer: &Answer) -> bool {
         answer.follow_up.is_some()
     }
 
-    /// The reply was handed to the system at this time.
+    /// The reply left at this time: by the kernel's stamp, or without one when it was handed over.
     pub fn departed(&mut self, answer: &Answer, at: Timestamp) {
         let Some(FollowUp { source, session, sequence, at: moment }) = answer.follow_up else { return };
         let sent = WireTime::new(at, self.options.format);
-        self.sessions.entry((source, session), moment).departed = Some((sequence, sent));
+        let departed = &mut self.sessions.entry((source, session), moment).departed;
+        if departed.is_none_or(|(newest, _)| sequence.wrapping_sub(newest) <= u32::MAX / 2) {
+            *departed = Some((sequence, sent));
+        }
     }
 
     /// The session that a packet says to be of, and whether its HMAC shows that it is.

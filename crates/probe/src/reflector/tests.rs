@@ -150,6 +150,27 @@ fn follow_up_telemetry_tells_when_the_previous_reply_left() {
 }
 
 #[test]
+fn a_stamp_that_comes_late_does_not_take_the_place_of_a_newer_one() {
+    let mut tlvs = Vec::new();
+    tlv::push(&mut tlvs, Kind::FollowUpTelemetry, &[0; 16]);
+    let mut stateful = reflector(Options::default());
+    let mut exchange = |departed: &[(usize, u64)], answers: &mut Vec<Answer>| {
+        for (place, nanos) in departed {
+            stateful.departed(&answers[*place], Timestamp::from_nanos(NOW.nanos() + nanos));
+        }
+        let bytes = packet(&request(5, 9), Mode::Unauthenticated, &tlvs, None);
+        let mut buffer = bytes.clone();
+        answers.push(stateful.answer(&arrival("192.0.2.1:4000"), &mut buffer, bytes.len()).unwrap());
+        u32::from_be_bytes(buffer[48..52].try_into().unwrap())
+    };
+    let mut answers = Vec::new();
+    exchange(&[], &mut answers);
+    exchange(&[], &mut answers);
+    assert_eq!(exchange(&[(1, 9), (0, 10)], &mut answers), 1);
+    assert_eq!(exchange(&[(2, 11)], &mut answers), 2);
+}
+
+#[test]
 fn a_malformed_extension_ends_the_work_on_them() {
     // Counters of a wrong length, then padding; and a last one that is cut short.
     for (tlvs, flags) in [

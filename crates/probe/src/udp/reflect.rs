@@ -3,6 +3,7 @@
 //! The order is receive, decide all, read the clock, seal all, send: so the times T3 are as late as they can be. A reflector
 //! that spoils packets on purpose takes a longer way, one packet at a time ([`spoiled`]).
 
+mod followed;
 mod spoiled;
 
 use std::io::{IoSlice, IoSliceMut};
@@ -25,6 +26,7 @@ use crate::limits::{BATCH_PACKETS_MAX, PACKET_BYTES_MAX};
 use crate::reflector::{Answer, Arrival, Counts, FaultCounts, Faulty, Network, Options, Reflector};
 use crate::stamp::Format;
 use crate::time::{Moment, Timestamp};
+use followed::Followed;
 
 /// How often the kernel is asked how good its clock is, and an idle listener looks whether it is to stop.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
@@ -181,7 +183,7 @@ struct Line {
 impl Line {
     fn reflect(&self, mut reflector: Reflector) -> Result<Tally, ProbeError> {
         let clock = Clock::new();
-        let mut batch = Batch::new();
+        let (mut batch, mut followed) = (Batch::new(), Followed::default());
         let mut asked_at: Option<Moment> = None;
         while !self.stopping.load(Ordering::Acquire) {
             self.tell(|| Tally { counts: reflector.counts().clone(), faults: None });
@@ -196,9 +198,10 @@ impl Line {
             if self.stopping.load(Ordering::Acquire) {
                 break;
             }
+            followed.take(&self.socket, &clock, |answer, at| reflector.departed(answer, at));
             batch.answer(&mut reflector, &clock, self.address.port());
-            batch.follow_up(&mut reflector, &clock);
             batch.send(&self.socket);
+            batch.send_followed(&self.socket, &mut followed, &clock, &mut reflector);
         }
         Ok(Tally { counts: reflector.counts().clone(), faults: None })
     }
@@ -313,13 +316,23 @@ impl Batch {
         }
     }
 
-    /// Notes when answers leave of which the next ones are to tell it: read before they are handed over, for on loopback one
-    /// arrives before the system call has ended, and behind everything that was to be sealed.
-    fn follow_up(&self, reflector: &mut Reflector, clock: &Clock) {
-        let answers = || self.received.iter().filter_map(|received| received.answer.as_ref());
-        if answers().any(Reflector::is_followed_up) {
-            let now = clock.wall();
-            answers().for_each(|answer| reflector.departed(answer, now));
+    /// Sends the answers of which the next ones are to tell when they left.
+    fn send_followed(
+        &self,
+        socket: &UdpSocket,
+        followed: &mut Followed,
+        clock: &Clock,
+        reflector: &mut Reflector,
+    ) {
+        let answers = self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
+        let mut answers = answers
+            .filter_map(|(received, buffer)| {
+                let answer = received.answer.filter(Reflector::is_followed_up)?;
+                Some((received, answer, buffer.get(..answer.length)?))
+            })
+            .peekable();
+        if answers.peek().is_some() {
+            followed.send(socket, clock, answers, |answer, at| reflector.departed(answer, at));
         }
     }
 
@@ -329,10 +342,12 @@ impl Batch {
         let answers = || self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
         let mut slices: [[IoSlice<'_>; 1]; BATCH_PACKETS_MAX] = std::array::from_fn(|_| [IoSlice::new(&[])]);
         for (received, buffer) in answers() {
-            let Some(answer) = received.answer else { continue };
+            let answer = received.answer.filter(|answer| !Reflector::is_followed_up(answer));
+            let Some(answer) = answer else { continue };
             let packet = &buffer[..answer.length];
             if !received.is_plain() {
-                send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
+                let _as_good_as_lost =
+                    send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
             } else if let Some(slice) = slices.get_mut(self.plain.len()) {
                 *slice = [IoSlice::new(packet)];
                 self.plain.push(Some(received.source));
@@ -351,13 +366,18 @@ impl Batch {
 }
 
 /// Sends an answer from the address that was asked, and with the class of service that was asked for.
-fn send_one(socket: &UdpSocket, to: &SockaddrStorage, from: Option<IpAddr>, dscp: Option<u8>, packet: &[u8]) {
+fn send_one(
+    socket: &UdpSocket,
+    to: &SockaddrStorage,
+    from: Option<IpAddr>,
+    dscp: Option<u8>,
+    packet: &[u8],
+) -> nix::Result<()> {
     let class = dscp.map(|dscp| dscp << 2);
     let class_v6 = class.map(i32::from);
     let packet = [IoSlice::new(packet)];
     let send = |messages: &[ControlMessage<'_>]| {
-        let _as_good_as_lost =
-            sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, Some(to));
+        sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, Some(to)).map(drop)
     };
     let v6 = to.as_sockaddr_in6().is_some();
     let class = match (&class, &class_v6) {
@@ -373,7 +393,7 @@ fn send_one(socket: &UdpSocket, to: &SockaddrStorage, from: Option<IpAddr>, dscp
                 ipi_addr: nix::libc::in_addr { s_addr: 0 },
             };
             let messages = [Some(ControlMessage::Ipv4PacketInfo(&info)), class];
-            send(&messages.into_iter().flatten().collect::<Vec<_>>());
+            send(&messages.into_iter().flatten().collect::<Vec<_>>())
         }
         Some(IpAddr::V6(from)) => {
             let info = nix::libc::in6_pktinfo {
@@ -381,7 +401,7 @@ fn send_one(socket: &UdpSocket, to: &SockaddrStorage, from: Option<IpAddr>, dscp
                 ipi6_ifindex: 0,
             };
             let messages = [Some(ControlMessage::Ipv6PacketInfo(&info)), class];
-            send(&messages.into_iter().flatten().collect::<Vec<_>>());
+            send(&messages.into_iter().flatten().collect::<Vec<_>>())
         }
         None => send(&class.into_iter().collect::<Vec<_>>()),
     }

@@ -149,7 +149,8 @@ fn keep_whole(socket: &UdpSocket, address: SocketAddr) -> rustix::io::Result<()>
     }
 }
 
-fn receive_stamps() -> TimestampingFlag {
+/// The kernel's stamps of what is received.
+pub(super) fn receive_stamps() -> TimestampingFlag {
     TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
 }
 

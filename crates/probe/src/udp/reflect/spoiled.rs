@@ -67,7 +67,8 @@ impl Line {
     fn depart(&self, departure: &Departure) {
         let to = SockaddrStorage::from(departure.arrival.source);
         for _copy in 0..departure.copies {
-            send_one(&self.socket, &to, departure.arrival.destination, departure.dscp, &departure.packet);
+            let Departure { arrival, dscp, packet, .. } = departure;
+            let _as_good_as_lost = send_one(&self.socket, &to, arrival.destination, *dscp, packet);
         }
     }
 }

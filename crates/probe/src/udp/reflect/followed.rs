@@ -1,0 +1,140 @@
+//! When replies really leave of which later ones are to tell it (RFC 8972 §4.7), by the kernel's stamps of what is sent.
+//!
+//! The kernel is asked for stamps only while such replies are handed over; all others take the short way. A reply that gets no
+//! stamp in time, for not every device gives them, is told to have left when it was handed over. Absent: telling; that
+//! is the machine's.
+
+use std::collections::VecDeque;
+use std::io::IoSliceMut;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd as _;
+
+use nix::sys::socket::sockopt::Timestamping;
+use nix::sys::socket::{MsgFlags, TimestampingFlag, recvmsg, setsockopt};
+
+use super::send_one;
+use super::{Clock, Received};
+use crate::limits::{FOLLOWED_NS_MAX, FOLLOWED_REPLIES_MAX};
+use crate::reflector::Answer;
+use crate::time::Timestamp;
+use crate::udp::socket::{ORIGIN_STAMP, around, control_space, receive_stamps};
+
+/// Replies whose stamps are waited for.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    waiting: VecDeque<Waiting>,
+    /// The kernel's number of the next reply that it stamps.
+    next_number: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    number: u32,
+    answer: Answer,
+    handed_over: Timestamp,
+}
+
+impl Followed {
+    /// Sends these replies, and tells when those left that get no stamp.
+    pub(super) fn send<'a>(
+        &mut self,
+        socket: &UdpSocket,
+        clock: &Clock,
+        replies: impl Iterator<Item = (&'a Received, Answer, &'a [u8])>,
+        mut departed: impl FnMut(&Answer, Timestamp),
+    ) {
+        let stamped = setsockopt(socket, Timestamping, &stamps(Direction::Both)).is_ok();
+        let mut refused = false;
+        for (received, answer, packet) in replies {
+            let handed_over = clock.wall();
+            let sent =
+                send_one(socket, &received.source, received.around.destination, answer.dscp, packet).is_ok();
+            refused |= !sent;
+            if stamped && sent {
+                self.waiting.push_back(Waiting { number: self.next_number, answer, handed_over });
+                self.next_number = self.next_number.wrapping_add(1);
+            } else {
+                departed(&answer, handed_over);
+            }
+        }
+        if refused {
+            self.begin_anew(socket, departed);
+        } else if stamped {
+            let _stays_on = setsockopt(socket, Timestamping, &stamps(Direction::In));
+        }
+    }
+
+    /// Takes the stamps that the kernel has by now, and gives up those that were waited for long enough.
+    pub(super) fn take(
+        &mut self,
+        socket: &UdpSocket,
+        clock: &Clock,
+        mut departed: impl FnMut(&Answer, Timestamp),
+    ) {
+        if self.waiting.is_empty() {
+            return;
+        }
+        while let Some((number, stamp)) = next_stamp(socket) {
+            let Some(place) = self.waiting.iter().position(|waiting| waiting.number == number) else {
+                continue;
+            };
+            if let Some(Waiting { answer, handed_over, .. }) = self.waiting.remove(place) {
+                // One from before, or from long after, was taken by a clock that was set in between.
+                let plausible = (0..FOLLOWED_NS_MAX).contains(&stamp.nanos_since(handed_over));
+                departed(&answer, if plausible { stamp } else { handed_over });
+            }
+        }
+        let now = clock.wall();
+        while let Some(oldest) = self.waiting.front() {
+            let in_time = (0..FOLLOWED_NS_MAX).contains(&now.nanos_since(oldest.handed_over));
+            if in_time && self.waiting.len() <= FOLLOWED_REPLIES_MAX {
+                return;
+            }
+            departed(&oldest.answer, oldest.handed_over);
+            self.waiting.pop_front();
+        }
+    }
+
+    /// Some systems count a reply that could not be sent and others do not: the kernel is made to count from zero again.
+    fn begin_anew(&mut self, socket: &UdpSocket, mut departed: impl FnMut(&Answer, Timestamp)) {
+        let _counts_anew = setsockopt(socket, Timestamping, &receive_stamps());
+        while next_stamp(socket).is_some() {}
+        self.waiting.drain(..).for_each(|waiting| departed(&waiting.answer, waiting.handed_over));
+        self.next_number = 0;
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Direction {
+    In,
+    Both,
+}
+
+/// With numbers, which the kernel counts from zero when they are first asked for, and without the replies themselves.
+fn stamps(direction: Direction) -> TimestampingFlag {
+    let numbered = receive_stamps()
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
+        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
+    match direction {
+        Direction::In => numbered,
+        Direction::Both => numbered | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE,
+    }
+}
+
+/// The number and the time of a reply that left.
+fn next_stamp(socket: &UdpSocket) -> Option<(u32, Timestamp)> {
+    let mut control = control_space();
+    let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
+    loop {
+        let mut nothing = [IoSliceMut::new(&mut [])];
+        let message = recvmsg::<()>(socket.as_raw_fd(), &mut nothing, Some(&mut control), flags).ok()?;
+        let around = message.cmsgs().map(around).unwrap_or_default();
+        let complaint = around.complaint.filter(|complaint| complaint.origin == ORIGIN_STAMP);
+        if let (Some(complaint), Some(stamp)) = (complaint, around.stamp) {
+            return Some((complaint.number, stamp));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
