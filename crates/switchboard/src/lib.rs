@@ -22,6 +22,7 @@ mod logging;
 mod output_file;
 mod parent;
 mod picture;
+mod scrape;
 pub mod screen;
 mod serve;
 mod signals;

@@ -1,20 +1,21 @@
-//! Figures of a run for Prometheus, on a listener of their own: one thread answers one request after another, and asks the
-//! prober for its figures each time. Absent: TLS, passwords, anything but `GET /metrics`.
+//! Figures of a run for Prometheus: whoever asks wakes the prober, which tells its figures of that moment. Absent: how
+//! they are served.
 
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 use switchboard_probe::statistics::{Distribution, Quantiles};
 use switchboard_probe::udp::Pinger;
 
-use super::limits::{SCRAPE_BYTES_MAX, SCRAPE_READS_MAX, SCRAPE_STALL_MS_MAX};
+use super::limits::FIGURES_MS_MAX;
 use super::target::Named;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::scrape;
 
 /// The prober's end: readable while somebody asks.
 pub(super) struct Exporter {
@@ -27,22 +28,14 @@ impl Exporter {
     /// Listens and answers until the program ends.
     pub(super) fn start(address: SocketAddr) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
-            let in_use = error.kind() == std::io::ErrorKind::AddrInUse;
-            let exit = if in_use { Exit::Unavailable } else { Exit::CannotCreate };
-            Failure::new(exit, format!("cannot listen for metrics on {address}"))
-                .because(error)
-                .advise("name another address with --metrics ADDR:PORT")
+            Failure::new(Exit::InputOutput, "cannot be woken by who asks for metrics").because(error)
         };
-        let listener = TcpListener::bind(address).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
         let asked = eventfd(0, flags).map_err(|errno| failed(errno.into()))?;
         let asking = asked.try_clone().map_err(failed)?;
         let (answers, told) = sync_channel(1);
-        std::thread::Builder::new()
-            .name("ping-metrics".to_owned())
-            .spawn(move || answer_all(&listener, &asking, &told))
-            .map_err(failed)?;
+        let told = Mutex::new(told);
+        let address = scrape::serve(address, move || ask(&asking, &told))?;
         Ok(Self { asked, answers, address })
     }
 
@@ -66,51 +59,13 @@ impl AsFd for Exporter {
     }
 }
 
-fn answer_all(listener: &TcpListener, asking: &OwnedFd, told: &Receiver<String>) {
-    while let Ok((stream, _)) = listener.accept() {
-        // A peer that is gone or too slow misses its answer, and nobody else does.
-        let _answered = answer(stream, asking, told);
-    }
-}
-
-fn answer(mut stream: TcpStream, asking: &OwnedFd, told: &Receiver<String>) -> std::io::Result<()> {
-    let patience = Duration::from_millis(SCRAPE_STALL_MS_MAX);
-    stream.set_read_timeout(Some(patience))?;
-    stream.set_write_timeout(Some(patience))?;
-    let mut bytes = vec![0; SCRAPE_BYTES_MAX];
-    let mut filled = 0;
-    for _read in 0..SCRAPE_READS_MAX {
-        let read = stream.read(&mut bytes[filled..])?;
-        filled += read;
-        if read == 0 || bytes[..filled].ends_with(b"\r\n\r\n") {
-            break;
-        }
-    }
-    let head = &bytes[..filled];
-    let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ');
-    let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let (status, body) = match (method, path) {
-        (b"GET", b"/metrics") => {
-            // An answer that came too late for who asked before.
-            while told.try_recv().is_ok() {}
-            rustix::io::write(asking, &1_u64.to_ne_bytes())?;
-            match told.recv_timeout(patience) {
-                Ok(body) => ("200 OK", body),
-                Err(_) => ("503 Service Unavailable", "the run has ended\n".to_owned()),
-            }
-        }
-        (b"GET", _) => ("404 Not Found", "figures are at /metrics\n".to_owned()),
-        _ => ("405 Method Not Allowed", "only GET is answered\n".to_owned()),
-    };
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        body.len()
-    );
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(body.as_bytes())
+/// Wakes the prober, one asker at a time; nothing when the run has ended.
+fn ask(asking: &OwnedFd, told: &Mutex<Receiver<String>>) -> Option<String> {
+    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+    // An answer that came too late for who asked before.
+    while told.try_recv().is_ok() {}
+    rustix::io::write(asking, &1_u64.to_ne_bytes()).ok()?;
+    told.recv_timeout(Duration::from_millis(FIGURES_MS_MAX)).ok()
 }
 
 /// The text that Prometheus scrapes.

@@ -14,9 +14,5 @@ pub(super) const TRACE_UNDER_WAY_MAX: usize = 65_536;
 pub(super) const LIVE_PROBES_MAX: usize = 600;
 /// How often the live chart is drawn anew.
 pub(super) const LIVE_REDRAW_MS: u64 = 100;
-/// Octets of a request for metrics that are read.
-pub(super) const SCRAPE_BYTES_MAX: usize = 8_192;
-/// Pieces in which such a request may come.
-pub(super) const SCRAPE_READS_MAX: usize = 16;
-/// How long a peer may take for each piece of its request, and to take the answer.
-pub(super) const SCRAPE_STALL_MS_MAX: u64 = 2_000;
+/// How long whoever asks for metrics waits for the prober.
+pub(super) const FIGURES_MS_MAX: u64 = 2_000;

@@ -1,29 +1,22 @@
-//! Figures for Prometheus (text format 0.0.4) over HTTP: one thread, one connection at a time, one short answer each. Absent:
-//! anything else that HTTP can do; the web server does that.
+//! The figures of a monitor for Prometheus, written anew each second. Absent: how they are served.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use switchboard_probe::Moment;
 use switchboard_probe::beat::{Rejection, Status, Watch};
 
-use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::scrape;
 
-/// How long a peer may take for each piece of its request, and to take the answer.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// Pieces of a request, and their octets: whoever needs more is sent away.
-const PIECES_MAX: usize = 8;
-const REQUEST_BYTES_MAX: usize = 8_192;
 /// Hosts with lines of their own; of more, only the sums are told.
 const HOSTS_TOLD_MAX: usize = 10_000;
 /// From one update to the next.
 const RENEWED: Duration = Duration::from_secs(1);
 
-/// The figures, and who serves them.
+/// The figures, and where they are served.
 pub(super) struct Metrics {
     address: SocketAddr,
     page: Arc<Mutex<String>>,
@@ -33,22 +26,10 @@ pub(super) struct Metrics {
 impl Metrics {
     /// Serves at this address from now on, until the program ends.
     pub(super) fn serve(address: SocketAddr) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::new(Exit::Unavailable, format!("cannot serve figures on {address}"))
-                .because(error)
-                .advise("name another address with --metrics ADDR:PORT")
-        };
-        let listener = TcpListener::bind(address).map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
         let page = Arc::new(Mutex::new(String::new()));
         let served = Arc::clone(&page);
-        std::thread::spawn(move || {
-            for peer in listener.incoming().flatten() {
-                // Who does not take its answer goes without.
-                let _answered = answer(peer, &served);
-            }
-        });
-        Ok(Self { address, page, updated_at: None })
+        let told = move || Some(served.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        Ok(Self { address: scrape::serve(address, told)?, page, updated_at: None })
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -63,34 +44,6 @@ impl Metrics {
         self.updated_at = Some(now);
         *self.page.lock().unwrap_or_else(PoisonError::into_inner) = page(watch, now);
     }
-}
-
-fn answer(mut peer: TcpStream, page: &Mutex<String>) -> std::io::Result<()> {
-    peer.set_read_timeout(Some(PATIENCE))?;
-    peer.set_write_timeout(Some(PATIENCE))?;
-    let mut request = Vec::new();
-    let mut piece = [0; 1_024];
-    for _ in 0..PIECES_MAX {
-        let read = peer.read(&mut piece)?;
-        request.extend_from_slice(&piece[..read]);
-        let whole = request.windows(4).any(|end| end == b"\r\n\r\n");
-        if whole || read == 0 || request.len() > REQUEST_BYTES_MAX {
-            break;
-        }
-    }
-    let page = match request.starts_with(b"GET /metrics ") {
-        true => Some(page.lock().unwrap_or_else(PoisonError::into_inner).clone()),
-        false => None,
-    };
-    let status = if page.is_some() { "200 OK" } else { "404 Not Found" };
-    let body = page.unwrap_or_else(|| "the figures are at /metrics\n".to_owned());
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
-        body.len()
-    );
-    peer.write_all(head.as_bytes())?;
-    peer.write_all(body.as_bytes())
 }
 
 fn page(watch: &Watch, now: Moment) -> String {
