@@ -28,6 +28,8 @@ pub const REPLY_STAMP_WINDOW_S: u64 = 3_600;
 
 /// Probes that are remembered while their answers may come, late ones and duplicates included.
 pub const PROBES_REMEMBERED_MAX: usize = 65_536;
+/// Answers of which a later one may still tell when they left the reflector.
+pub const LEADS_REMEMBERED_MAX: usize = 64;
 /// An answer that comes later than this times the wait is no longer known to be late.
 pub const LATE_FACTOR: u64 = 4;
 /// Probes that are due are sent however late, up to this; of those later only the newest is sent and the others are skipped.

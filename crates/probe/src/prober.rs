@@ -8,9 +8,12 @@
 //! [`Prober::kernel_sent`] and [`Prober::answered`] as it happens.
 
 pub mod form;
+mod lead;
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+pub use lead::Left;
 
 use crate::limits::{
     CATCH_UP_NS_MAX, FLOOD_WAITING_MAX, INTERVAL_NS_MIN, LATE_FACTOR, PROBES_REMEMBERED_MAX,
@@ -18,6 +21,7 @@ use crate::limits::{
 use crate::stamp::tlv::DirectMeasurement;
 use crate::statistics::Statistics;
 use crate::time::{Moment, Timestamp, nanos_of};
+use lead::Leads;
 
 /// What is to be sent, and how long an answer is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,6 +100,8 @@ pub struct Reflected {
     pub ttl: u8,
     /// Its counters, where it keeps them.
     pub counters: Option<DirectMeasurement>,
+    /// When an earlier reply left, where it was asked and knows.
+    pub previous: Option<Left>,
 }
 
 /// What became of an answer.
@@ -168,6 +174,7 @@ pub struct Prober {
     /// One more than the highest sequence that was answered.
     answered_up_to: u64,
     stopped: bool,
+    leads: Leads,
     statistics: Statistics,
 }
 
@@ -209,6 +216,7 @@ impl Prober {
             sent_at: None,
             answered_up_to: 0,
             stopped: false,
+            leads: Leads::default(),
             statistics: Statistics::new(seed),
         }
     }
@@ -288,6 +296,9 @@ impl Prober {
         }
         let reordered = sequence + 1 < self.answered_up_to;
         let sample = sample(sequence, &probe, arrived, reordered);
+        if let Some(lead_ns) = self.leads.answered(&sample) {
+            self.statistics.on_lead(lead_ns);
+        }
         match probe.state {
             State::Answered(first) => {
                 self.statistics.on_duplicate(&first, &sample);

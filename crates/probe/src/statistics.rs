@@ -29,6 +29,7 @@ pub struct Statistics {
     rtt: Distribution,
     user_rtt: Distribution,
     sending: Distribution,
+    lead: Distribution,
     variation: Variation,
     jitter: PerWay<Jitter>,
     last_arrived: Option<Sample>,
@@ -90,6 +91,7 @@ impl Statistics {
             rtt: Distribution::default(),
             user_rtt: Distribution::default(),
             sending: Distribution::default(),
+            lead: Distribution::default(),
             variation: Variation::default(),
             jitter: PerWay::default(),
             last_arrived: None,
@@ -132,6 +134,19 @@ impl Statistics {
         &self.sending
     }
 
+    /// How long before its replies left the reflector wrote their time into them, where it was asked and tells. It is part
+    /// of round trips.
+    #[must_use]
+    pub fn reflector_lead(&self) -> &Distribution {
+        &self.lead
+    }
+
+    /// The mean round trip without the reflector's lead, in nanoseconds; `None` where that is not known.
+    #[must_use]
+    pub fn rtt_mean_without_lead_ns(&self) -> Option<f64> {
+        Some(self.rtt.quantiles()?.mean_ns - self.lead.quantiles()?.mean_ns)
+    }
+
     /// Change of delay between probes that follow each other.
     #[must_use]
     pub fn variation(&self) -> &Variation {
@@ -160,6 +175,10 @@ impl Statistics {
         self.sent += 1;
         self.direction.sent();
         self.sending.record(late_ns);
+    }
+
+    pub(crate) fn on_lead(&mut self, lead_ns: u64) {
+        self.lead.record(lead_ns);
     }
 
     pub(crate) fn on_skipped(&mut self, slots: u64) {

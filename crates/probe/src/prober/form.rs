@@ -1,13 +1,14 @@
 //! What a probe looks like, and what an answer says. Absent: when one is sent, and stamps of the kernel.
 //!
 //! A STAMP probe carries, behind its fixed part: counters (so that a stateful reflector shows that it counts), class of
-//! service where one was asked for, the HMAC of these when the session has a key, and padding up to its length.
+//! service where one was asked for, the HMAC of these when the session has a key, and padding up to its length. Before the HMAC stands, where it was asked for, the question when the
+//! previous reply left.
 
 use crate::fault::Random;
 use crate::limits::PACKET_BYTES_MAX;
-use crate::prober::Reflected;
+use crate::prober::{Left, Reflected};
 use crate::stamp::tlv::{
-    self, ClassOfService, DirectMeasurement, HEADER_BYTES, INTEGRITY, Kind, UNRECOGNIZED,
+    self, ClassOfService, DirectMeasurement, FollowUp, HEADER_BYTES, INTEGRITY, Kind, UNRECOGNIZED,
 };
 use crate::stamp::{ErrorEstimate, Format, Key, Mode, Reply, Request, WireTime};
 use crate::text;
@@ -33,6 +34,8 @@ pub struct Stamp {
     pub length: Option<usize>,
     /// The class of service that is asked for, both ways.
     pub dscp: Option<u8>,
+    /// Whether the reflector is asked when its previous reply left.
+    pub follow_up: bool,
     /// Octets of the padding, over and over; pseudo-random when empty.
     pub fill: Vec<u8>,
 }
@@ -141,7 +144,8 @@ impl Stamp {
     fn full_length(&self) -> usize {
         let class = if self.dscp.is_some() { HEADER_BYTES + 4 } else { 0 };
         let hmac = if self.key.is_some() { HEADER_BYTES + 16 } else { 0 };
-        self.mode().fixed_bytes() + HEADER_BYTES + 12 + class + hmac
+        let follow_up = if self.follow_up { HEADER_BYTES + 16 } else { 0 };
+        self.mode().fixed_bytes() + HEADER_BYTES + 12 + class + follow_up + hmac
     }
 
     fn write(&self, probe: &Particulars, packet: &mut Vec<u8>) {
@@ -155,6 +159,9 @@ impl Stamp {
             if let Some(dscp) = self.dscp {
                 let class = ClassOfService { wanted_dscp: dscp, ..ClassOfService::default() };
                 tlv::push(&mut tlvs, Kind::ClassOfService, &class.to_bytes());
+            }
+            if self.follow_up {
+                tlv::push(&mut tlvs, Kind::FollowUpTelemetry, &FollowUp::default().to_bytes());
             }
             if let Some(key) = &self.key {
                 tlv::push_hmac(&mut tlvs, sequence, key);
@@ -195,20 +202,25 @@ impl Stamp {
         if self.key.as_ref().is_some_and(|key| !key.verify(packet)) {
             return Some(Reading::Damaged { sequence: reply.request_sequence });
         }
+        let told = self.told(reply.sequence, packet.get(mode.fixed_bytes()..)?).unwrap_or_default();
         let reflected = Reflected {
             received: reply.received.timestamp(reply.error.format),
             sent: reply.sent.timestamp(reply.error.format),
             sequence: reply.sequence,
             ttl: reply.request_ttl,
-            counters: self.counters(reply.sequence, packet.get(mode.fixed_bytes()..)?),
+            counters: told.counters,
+            previous: told.previous.map(|FollowUp { sequence, sent, .. }| Left {
+                sequence,
+                at: sent.timestamp(reply.error.format),
+            }),
         };
         let echo = Echo::Stamp(reply.request_sent, reply.request_error.format);
         Some(Reading::Answer(Answer { sequence: reply.request_sequence, echo, reflected: Some(reflected) }))
     }
 
-    /// The reflector's counters, where it understood the question and the HMAC is right.
-    fn counters(&self, sequence: u32, tlvs: &[u8]) -> Option<DirectMeasurement> {
-        let mut counters = None;
+    /// What the reflector tells, where it understood the question and the HMAC is right.
+    fn told(&self, sequence: u32, tlvs: &[u8]) -> Option<Told> {
+        let mut told = Told::default();
         let mut verified = self.key.is_none();
         for tlv in tlv::parse(tlvs) {
             let tlv = tlv.ok()?;
@@ -217,7 +229,12 @@ impl Stamp {
             }
             match tlv.kind() {
                 Some(Kind::DirectMeasurement) if tlv.flags & UNRECOGNIZED == 0 => {
-                    counters = tlv.value.first_chunk().copied().map(DirectMeasurement::from_bytes);
+                    told.counters = tlv.value.first_chunk().copied().map(DirectMeasurement::from_bytes);
+                }
+                // All zero says that nothing is known.
+                Some(Kind::FollowUpTelemetry) if tlv.flags & UNRECOGNIZED == 0 => {
+                    let previous = tlv.value.first_chunk().copied().map(FollowUp::from_bytes);
+                    told.previous = previous.filter(|previous| *previous != FollowUp::default());
                 }
                 Some(Kind::Hmac) => {
                     let covered = tlvs.get(..tlv.at)?;
@@ -237,8 +254,15 @@ impl Stamp {
                 | None => {}
             }
         }
-        counters.filter(|_| verified)
+        Some(told).filter(|_| verified)
     }
+}
+
+/// What stands in the TLVs of an answer.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    counters: Option<DirectMeasurement>,
+    previous: Option<FollowUp>,
 }
 
 /// The 32 bits that travel.

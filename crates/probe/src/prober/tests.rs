@@ -49,6 +49,7 @@ fn answer(sequence: u32, sent_ns: u64, up_ns: u64, down_ns: u64, reflector_seque
         kernel: true,
         echo: form::Echo::Text(wall(sent_ns)),
         reflected: Some(Reflected {
+            previous: None,
             received: wall(reached),
             sent: wall(reached + 5_000),
             sequence: reflector_sequence,

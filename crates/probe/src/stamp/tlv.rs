@@ -237,6 +237,14 @@ pub struct FollowUp {
 }
 
 impl FollowUp {
+    /// Reads sixteen octets.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        let [a, b, c, d, sent @ .., method, _, _, _] = bytes;
+        let sequence = u32::from_be_bytes([a, b, c, d]);
+        Self { sequence, sent: WireTime(u64::from_be_bytes(sent)), method }
+    }
+
     /// Its sixteen octets.
     #[must_use]
     pub fn to_bytes(self) -> [u8; 16] {

@@ -162,7 +162,7 @@ fn loopback() -> Result<(Loopback, Stamps), ProbeError> {
 }
 
 fn probe(address: SocketAddr) -> Result<Loopback, ProbeError> {
-    let stamp = Stamp { session: 1, key: None, length: None, dscp: None, fill: Vec::new() };
+    let stamp = Stamp { session: 1, key: None, length: None, dscp: None, fill: Vec::new(), follow_up: false };
     let plan = Plan { count: Some(TRIES.into()), interval: STEP, wait: PATIENCE, pace: Pace::Schedule };
     let options = Options {
         plan,

@@ -92,6 +92,9 @@ pub struct Arguments {
     /// Authenticates probes with the session and key in this file
     #[arg(long, value_name = "FILE", conflicts_with = "text")]
     pub key: Option<PathBuf>,
+    /// Asks the reflector when each reply really left, and tells the mean round trip without its part in it (RFC 8972)
+    #[arg(long, conflicts_with = "text")]
+    pub follow_up: bool,
     /// Waits for the due time without sleeping: more exact, at the cost of a processor
     #[arg(long)]
     pub spin: bool,
@@ -277,7 +280,8 @@ fn form(arguments: &Arguments) -> Result<ProbeForm, Failure> {
         None => (key::random_session()?, None),
     };
     let fill = arguments.fill.clone().unwrap_or_default().0;
-    let stamp = Stamp { session, key, length: arguments.size, dscp: arguments.dscp, fill };
+    let Arguments { size: length, dscp, follow_up, .. } = *arguments;
+    let stamp = Stamp { session, key, length, dscp, follow_up, fill };
     stamp.check_length().map_err(|wrong| Failure::new(Exit::Usage, wrong))?;
     Ok(ProbeForm::Stamp(stamp))
 }

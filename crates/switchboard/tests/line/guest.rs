@@ -10,12 +10,15 @@ use crate::machine::{Hardware, PATH};
 
 /// Of the reflector.
 pub(crate) const PORT: u16 = 8620;
-/// Of a probe, and of its answer.
-pub(crate) const PROBE_OCTETS: usize = 64;
+/// Of a probe that asks when the previous reply left, and of its answer.
+pub(crate) const PROBE_OCTETS: usize = 80;
 /// Of the probe that marks the end.
 const MARK_OCTETS: usize = 72;
 /// What it is filled with, and what that is in a capture.
 const MARK: (&str, &str) = ("6d61726b", "markmark");
+/// Octets of a packet that are captured. What tcpdump keeps by default is so long that eight packets fill its buffer, and a
+/// busy machine loses the ninth.
+const CAPTURED_OCTETS_MAX: usize = 256;
 /// From one probe to the next.
 const INTERVAL_S: &str = "0.004";
 /// Longest wait for all lines, beside the time that probes take.
@@ -112,7 +115,7 @@ ip netns exec mid sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward' || off no forwar
         format!(
             "ping() {{ ip netns exec near chrt -f 1 {program} ping --quiet --json \"$@\" 10.9.2.1:{PORT}; }}
 capture() {{
-  ip netns exec $1 tcpdump -i $1 -p -n -U --immediate-mode --time-stamp-precision=nano -Z root -w $run/$1 udp port {PORT} 2>$run/$1.log &
+  ip netns exec $1 tcpdump -i $1 -p -n -s {CAPTURED_OCTETS_MAX} -U --immediate-mode --time-stamp-precision=nano -Z root -w $run/$1 udp port {PORT} 2>$run/$1.log &
 }}
 has_mark() {{ test $(grep -a -o {mark} $run/$1 | wc -l) -ge 2; }}
 line() {{
@@ -121,7 +124,7 @@ line() {{
   capture near; near=$!
   capture far; far=$!
   until grep -q reflecting $run/reflect && grep -q listening $run/near.log && grep -q listening $run/far.log; do sleep 0.02; done
-  ping -c {probes} -i {INTERVAL_S} --size {PROBE_OCTETS} >$seen/$1.ping
+  ping -c {probes} -i {INTERVAL_S} --follow-up --size {PROBE_OCTETS} >$seen/$1.ping
   tc -n mid -s -j qdisc show dev to-far >$seen/$1.up; tc -n mid -s -j qdisc show dev to-near >$seen/$1.down
   tc -n mid qdisc del dev to-far root; tc -n mid qdisc del dev to-near root
   ping -c 1 --size {MARK_OCTETS} --fill {fill} >$run/mark || off no mark on $1

@@ -92,9 +92,7 @@ fn judge(line: &Line, seen: &Path, probes: u32) -> (String, Vec<String>) {
     // What netem says it dropped was dropped between the two captures.
     equal("dropped there, by netem and by the capture", dropped(&file("up")), truth.missing_up);
     equal("dropped back, by netem and by the capture", dropped(&file("down")), truth.missing_down);
-    let whole_error_us = (told.rtt_mean_ns - truth.rtt_mean_ns) / 1e3;
-    // No program can write into a reply when it leaves; how long before is the machine's doing.
-    let rtt_error_us = whole_error_us - truth.written_before_ns / 1e3;
+    let rtt_error_us = (told.rtt_mean_ns - truth.rtt_mean_ns) / 1e3;
     let allowed_us = RTT_ERROR_US_MAX + truth.rtt_mean_ns / 1e3 * RTT_ERROR_SHARE_MAX;
     if rtt_error_us.abs() > allowed_us {
         wrong
@@ -110,10 +108,12 @@ fn judge(line: &Line, seen: &Path, probes: u32) -> (String, Vec<String>) {
         }
     }
     let summary = format!(
-        "{:10} rtt {:8.3} ms, off by {whole_error_us:7.1} us, without the reflector's lead {rtt_error_us:7.1} us; there {:7.3} told {:7.3}, back {:7.3} told {:7.3}, +- {:6.3} ms; \
+        "{:10} rtt {:8.3} ms, off by {rtt_error_us:7.1} us, the reflector's lead {:7.1} told {:7.1} us; there {:7.3} told {:7.3}, back {:7.3} told {:7.3}, +- {:6.3} ms; \
          lost {} + {} + {}, doubled {} + {}, overtaken {}",
         line.name,
         truth.rtt_mean_ns / 1e6,
+        truth.written_before_ns / 1e3,
+        told.lead_mean_ns / 1e3,
         truth.up_mean_ns / 1e6,
         told.up_mean_ns / 1e6,
         truth.down_mean_ns / 1e6,

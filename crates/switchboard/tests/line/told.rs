@@ -15,7 +15,9 @@ pub(crate) struct Told {
     pub(crate) duplicated_up: u64,
     pub(crate) duplicated_down: u64,
     pub(crate) overtaken: u64,
+    /// Without the reflector's lead.
     pub(crate) rtt_mean_ns: f64,
+    pub(crate) lead_mean_ns: f64,
     pub(crate) up_mean_ns: f64,
     pub(crate) down_mean_ns: f64,
     /// How far one-way delays are said to be off at most.
@@ -40,7 +42,8 @@ impl Told {
             duplicated_up: count(lost, "duplicated_up"),
             duplicated_down: count(lost, "duplicated_down"),
             overtaken: count(target, "overtaken"),
-            rtt_mean_ns: nanos(&target["rtt"], "mean_ns"),
+            rtt_mean_ns: nanos(target, "rtt_mean_without_lead_ns"),
+            lead_mean_ns: nanos(&target["reflector_lead"], "mean_ns"),
             up_mean_ns: nanos(&one_way["up"], "mean_ns"),
             down_mean_ns: nanos(&one_way["down"], "mean_ns"),
             one_way_error_ns: nanos(one_way, "error_ns"),

@@ -11,7 +11,7 @@ use crate::stamp::{Format, Keys};
 use crate::time::Moment;
 
 fn stamp(key: Option<Key>, length: Option<usize>, dscp: Option<u8>) -> Stamp {
-    Stamp { session: 9, key, length, dscp, fill: Vec::new() }
+    Stamp { session: 9, key, length, dscp, fill: Vec::new(), follow_up: false }
 }
 
 fn particulars(sequence: u64) -> Particulars {

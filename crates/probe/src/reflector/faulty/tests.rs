@@ -50,7 +50,8 @@ struct Run {
 
 /// A prober that sends every millisecond, and a line of no length to a reflector that spoils.
 fn run(faulty: &mut Faulty, source: &str, key: Option<Key>, count: u64) -> Run {
-    let form = Form::Stamp(Stamp { session: 9, key, length: None, dscp: None, fill: Vec::new() });
+    let form =
+        Form::Stamp(Stamp { session: 9, key, length: None, dscp: None, fill: Vec::new(), follow_up: false });
     let [interval, wait] = [1, 100].map(Duration::from_millis);
     let mut prober =
         Prober::new(Plan { count: Some(count), interval, wait, pace: Pace::Schedule }, Moment::default(), 1);
@@ -163,7 +164,14 @@ fn only_loopback_the_allowed_and_the_authentic_suffer() {
 fn every_session_suffers_the_same_whoever_else_sends() {
     let mut lines = [(), ()].map(|()| faulty(&["up:drop:3/10"], 7, None, &[]));
     let mut answered: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    let form = Form::Stamp(Stamp { session: 9, key: None, length: None, dscp: None, fill: Vec::new() });
+    let form = Form::Stamp(Stamp {
+        session: 9,
+        key: None,
+        length: None,
+        dscp: None,
+        fill: Vec::new(),
+        follow_up: false,
+    });
     for n in 0..200_u32 {
         let mut packet = Vec::new();
         let error = ErrorEstimate::unknown(Format::Ntp);

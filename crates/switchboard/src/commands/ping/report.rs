@@ -118,6 +118,7 @@ impl<'a> Report<'a> {
             rows.push(("as seen here", statistics.user_rtt().quantiles()));
         }
         let one_way = statistics.one_way();
+        rows.push(("reflector's lead", statistics.reflector_lead().quantiles()));
         rows.push(("there", one_way.map(|ways| ways.up)));
         rows.push(("back", one_way.map(|ways| ways.down)));
         rows.push(("change", statistics.variation().round_trip.quantiles()));
@@ -129,7 +130,8 @@ impl<'a> Report<'a> {
             text.push('\n');
             text.push_str(&table(COLUMNS, &rows));
         }
-        for line in [jitter_text(statistics), one_way.map(|ways| clocks_text(&ways)), stamps_text(&counts)]
+        let clocks = one_way.map(|ways| clocks_text(&ways));
+        for line in [lead_text(statistics), jitter_text(statistics), clocks, stamps_text(&counts)]
             .into_iter()
             .flatten()
         {
@@ -195,6 +197,13 @@ fn counts_text(counts: &Counts, direction: Option<LossByDirection>, under_way: u
         }
     }
     text
+}
+
+fn lead_text(statistics: &Statistics) -> Option<String> {
+    let mean = ms(statistics.rtt_mean_without_lead_ns()?);
+    Some(format!(
+        "mean round trip {mean} ms without the reflector's lead: its replies left so long after the time they bear"
+    ))
 }
 
 fn jitter_text(statistics: &Statistics) -> Option<String> {
@@ -288,6 +297,8 @@ fn summary_json(named: &Named, statistics: &Statistics, under_way: u64) -> Value
         })),
         "rtt": distribution_json(statistics.rtt()),
         "user_rtt": distribution_json(statistics.user_rtt()),
+        "reflector_lead": distribution_json(statistics.reflector_lead()),
+        "rtt_mean_without_lead_ns": statistics.rtt_mean_without_lead_ns(),
         "sending_late": distribution_json(statistics.sending()),
         "variation": {
             "round_trip": distribution_json(&variation.round_trip),

@@ -237,7 +237,14 @@ mod tests {
 
     fn reception(sequence: u64, number: u32) -> Reception {
         let time = Timestamp::from_nanos(1);
-        let reflected = Reflected { received: time, sent: time, sequence: number, ttl: 64, counters: None };
+        let reflected = Reflected {
+            received: time,
+            sent: time,
+            sequence: number,
+            ttl: 64,
+            counters: None,
+            previous: None,
+        };
         let sample = Sample {
             sequence,
             rtt_ns: 1_000 + sequence,

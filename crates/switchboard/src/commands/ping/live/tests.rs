@@ -50,7 +50,14 @@ fn answer(prober: &mut Prober, sequence: u64, now: u64, round: u64, number: u32)
         received: wall(now + round),
         kernel: false,
         echo: Echo::Text(wall(now)),
-        reflected: Some(Reflected { received: half, sent: half, sequence: number, ttl: 64, counters: None }),
+        reflected: Some(Reflected {
+            received: half,
+            sent: half,
+            sequence: number,
+            ttl: 64,
+            counters: None,
+            previous: None,
+        }),
     };
     let outcome = prober.answered(&arrived);
     let Outcome::Answered(sample) = outcome else { panic!("{outcome:?}") };
