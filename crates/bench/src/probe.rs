@@ -116,6 +116,13 @@ impl Subject for Probe {
                     "{p50_us:>10.2} us median {p99_us:>10.2} us 99 % {max_us:>10.2} us most, {sent} of {asked}"
                 )
             }
+            Measured::Watched { hosts, beats, seconds, cpu_seconds, octets_per_host, alarms } => {
+                let (share, rate) = (100.0 * cpu_seconds / seconds, crate::figure::number(beats) / seconds);
+                format!(
+                    "{share:>10.2} % of a core for {hosts} hosts, {rate:.0} beats/s, {octets_per_host} octets a host, \
+                     {alarms} false alarms"
+                )
+            }
         }
     }
 

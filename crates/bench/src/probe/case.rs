@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 pub const WINDOW: u16 = 64;
 /// From one probe to the next where round trips are measured.
 pub const ROUND_TRIP_INTERVAL: Duration = Duration::from_millis(1);
+/// Hosts that beat for one monitor.
+pub const HOSTS: u32 = 100_000;
+/// From one beat of a host to its next.
+pub const BEAT_INTERVAL: Duration = Duration::from_secs(10);
 /// The same for fping, which takes no less from everybody.
 pub const FPING_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -28,11 +32,13 @@ pub enum Case {
     Send1ms,
     /// The same, each 100 microseconds.
     Send100us,
+    /// A monitor of many hosts that beat.
+    Beats,
 }
 
 /// All of them, in the order in which they are run and shown.
 pub const MATRIX: &[Case] =
-    &[Case::Load64, Case::Load128, Case::Alone, Case::RoundTrip, Case::Send1ms, Case::Send100us];
+    &[Case::Load64, Case::Load128, Case::Alone, Case::RoundTrip, Case::Send1ms, Case::Send100us, Case::Beats];
 
 /// What kind of measurement a case is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,6 +57,8 @@ pub enum Kind {
         /// From one probe to the next.
         interval: Duration,
     },
+    /// A monitor of [`HOSTS`], ten times as long as other cases, for each beats but once in [`BEAT_INTERVAL`].
+    Watch,
 }
 
 impl Case {
@@ -64,6 +72,7 @@ impl Case {
             Self::RoundTrip => Kind::RoundTrip,
             Self::Send1ms => Kind::Send { interval: Duration::from_millis(1) },
             Self::Send100us => Kind::Send { interval: Duration::from_micros(100) },
+            Self::Beats => Kind::Watch,
         }
     }
 
@@ -77,6 +86,9 @@ impl Case {
             Self::RoundTrip => "Round trip as the prober tells it".to_owned(),
             Self::Send1ms => "Behind the schedule when sending each millisecond".to_owned(),
             Self::Send100us => "Behind the schedule when sending each 100 µs".to_owned(),
+            Self::Beats => {
+                format!("Monitor of {HOSTS} hosts, each beating every {} s", BEAT_INTERVAL.as_secs())
+            }
         }
     }
 }
@@ -90,6 +102,7 @@ impl fmt::Display for Case {
             Self::RoundTrip => "rtt",
             Self::Send1ms => "send-1ms",
             Self::Send100us => "send-100us",
+            Self::Beats => "beats",
         })
     }
 }

@@ -23,6 +23,8 @@ enum Measure {
     SleepingFromSpinning,
     /// Behind the schedule in 99 of 100 cases.
     Behind(Peer),
+    /// A figure of a monitor.
+    Watched(Figure),
 }
 
 /// What is to be reached.
@@ -46,10 +48,17 @@ const GOALS: &[Goal] = &[
     behind(Case::Send100us, Peer::Switchboard, 60.0),
     behind(Case::Send1ms, Peer::SwitchboardSpin, 1.0),
     behind(Case::Send100us, Peer::SwitchboardSpin, 1.0),
+    watched(Figure::CoreShare, 10.0),
+    watched(Figure::Octets, 512.0),
+    watched(Figure::FalseAlarms, 0.0),
 ];
 
 const fn behind(case: Case, peer: Peer, microseconds: f64) -> Goal {
     Goal { case, measure: Measure::Behind(peer), bound: Bound::AtMost(microseconds) }
+}
+
+const fn watched(figure: Figure, most: f64) -> Goal {
+    Goal { case: Case::Beats, measure: Measure::Watched(figure), bound: Bound::AtMost(most) }
 }
 
 /// The goals whose figures were measured.
@@ -85,6 +94,21 @@ impl Goal {
                 let title = format!("{}, behind the schedule in 99 of 100 cases", peer.title());
                 (title, " µs", results.summary(case, peer, Figure::P99))
             }
+            Measure::Watched(figure) => {
+                let (title, unit) = match figure {
+                    Figure::CoreShare => ("processor time of the monitor", " % of a core"),
+                    Figure::Octets => ("memory of a host", " octets"),
+                    Figure::FalseAlarms => ("false alarms", ""),
+                    Figure::Rate
+                    | Figure::Cpu
+                    | Figure::PerCore
+                    | Figure::P50
+                    | Figure::P99
+                    | Figure::Max
+                    | Figure::Missing => return None,
+                };
+                (title.to_owned(), unit, results.summary(case, Peer::Switchboard, figure))
+            }
         };
         Some(Verdict::new(format!("`{case}` {title}"), unit, self.bound, measured?))
     }
@@ -99,7 +123,7 @@ mod tests {
     fn goals_are_judged_by_the_measurements_and_only_where_there_are_some() {
         let verdicts = verdicts(&two_rounds());
         let reached: Vec<bool> = verdicts.iter().map(Verdict::is_reached).collect();
-        // CPU 1.1 x, per core 4.5 x, 1.5 us apart, 58 us behind; spinning 1.5 us behind.
-        assert_eq!(reached, [true, true, true, true, false]);
+        // CPU 1.1 x, per core 4.5 x, 1.5 us apart, 58 us behind; spinning 1.5 us behind; 5 % of a core, 420 octets, an alarm.
+        assert_eq!(reached, [true, true, true, true, false, true, true, false]);
     }
 }

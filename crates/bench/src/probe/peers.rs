@@ -36,6 +36,8 @@ use crate::{cpu, subject};
 
 /// Load before what is measured.
 const WARM: Duration = Duration::from_millis(300);
+/// How much longer a monitor is measured: each of its hosts beats rarely.
+const WATCHED_LONGER: u32 = 10;
 /// Octets of a probe.
 const PROBE_OCTETS: u16 = 64;
 
@@ -149,6 +151,7 @@ impl Peer {
                 | Self::StampSuite
                 | Self::Fping => false,
             },
+            Kind::Watch => matches!(self, Self::Switchboard),
         }
     }
 
@@ -411,6 +414,7 @@ impl subject::Peers<Probe> for Peers {
             Kind::Reflect { octets, window } => self.reflect(peer, octets, window, lasts),
             Kind::RoundTrip => self.round_trip(peer, lasts),
             Kind::Send { interval } => self.send(peer, interval, lasts),
+            Kind::Watch => switchboard::watch(&self.stop, &self.switchboard, lasts * WATCHED_LONGER),
         };
         self.stop.check()?;
         measured.with_context(|| format!("{peer}, {case}"))

@@ -13,21 +13,27 @@ use crate::table::Table;
 pub(super) const PARTS: &[Part<Probe>] = &[
     Part {
         title: "Reflectors",
-        file: "probe-reflectors.svg",
         cases: &[Case::Load64, Case::Load128, Case::Alone],
+        file: "probe-reflectors.svg",
         drawn: [Figure::Rate, Figure::Cpu],
     },
     Part {
         title: "Round trips",
-        file: "probe-round-trips.svg",
         cases: &[Case::RoundTrip],
+        file: "probe-round-trips.svg",
         drawn: [Figure::P50, Figure::P99],
     },
     Part {
         title: "Sending on time",
-        file: "probe-sending.svg",
         cases: &[Case::Send1ms, Case::Send100us],
+        file: "probe-sending.svg",
         drawn: [Figure::P50, Figure::P99],
+    },
+    Part {
+        title: "Many hosts",
+        file: "probe-hosts.svg",
+        cases: &[Case::Beats],
+        drawn: [Figure::CoreShare, Figure::Octets],
     },
 ];
 
@@ -39,6 +45,7 @@ pub(super) fn table(results: &Results<Probe>, case: Case) -> Table {
         Kind::Send { .. } => {
             times(results, case, &[Figure::P50, Figure::P99, Figure::Max], "places left out")
         }
+        Kind::Watch => watched(results, case),
     }
 }
 
@@ -57,6 +64,25 @@ fn reflectors(results: &Results<Probe>, case: Case) -> Table {
             micros(cpu),
             interval(per_core),
             over.map(|times| format!("{} x", interval(times))).unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn watched(results: &Results<Probe>, case: Case) -> Table {
+    let heading = ["", "beats/s", "CPU per beat", "of a core", "octets a host", "false alarms"];
+    let mut table = Table::new(&heading);
+    for peer in Peer::ALL {
+        let summary = |figure| results.summary(case, *peer, figure);
+        let figures = [Figure::Rate, Figure::Octets, Figure::FalseAlarms].map(summary);
+        let [Some(rate), Some(octets), Some(alarms)] = figures else { continue };
+        table.push([
+            peer.title().to_owned(),
+            interval(rate),
+            summary(Figure::Cpu).map_or_else(String::new, micros),
+            summary(Figure::CoreShare).map_or_else(String::new, percent),
+            interval(octets),
+            interval(alarms),
         ]);
     }
     table
@@ -96,6 +122,9 @@ pub(super) fn panel(figure: Figure) -> &'static str {
         Figure::P99 => "99 % in µs: shorter is better",
         Figure::Max => "most in µs: shorter is better",
         Figure::Missing => "missing, of 100: shorter is better",
+        Figure::CoreShare => "of a core, of 100: shorter is better",
+        Figure::Octets => "octets: shorter is better",
+        Figure::FalseAlarms => "false alarms: shorter is better",
     }
 }
 

@@ -43,6 +43,21 @@ pub enum Measured {
         /// The most.
         max_us: f64,
     },
+    /// A monitor of hosts that all beat.
+    Watched {
+        /// Hosts.
+        hosts: u32,
+        /// Beats that it took.
+        beats: u64,
+        /// In so many seconds.
+        seconds: f64,
+        /// Processor time of the monitor, in seconds.
+        cpu_seconds: f64,
+        /// Memory that each host takes.
+        octets_per_host: u64,
+        /// Alarms, all of them false.
+        alarms: u64,
+    },
 }
 
 /// What is compared.
@@ -62,6 +77,12 @@ pub enum Figure {
     Max,
     /// Probes that got no answer, or places of the schedule that were left out: of 100.
     Missing,
+    /// Of a core's time, of 100.
+    CoreShare,
+    /// Memory of a host, in octets.
+    Octets,
+    /// Alarms without a reason.
+    FalseAlarms,
 }
 
 impl Measured {
@@ -75,20 +96,44 @@ impl Measured {
                 Figure::Cpu => Some(cpu_seconds * 1e6 / figure::number(answered)),
                 Figure::PerCore => Some(figure::number(answered) / cpu_seconds),
                 Figure::Missing => Some(percent(lost, answered + lost)),
-                Figure::P50 | Figure::P99 | Figure::Max => None,
+                Figure::P50
+                | Figure::P99
+                | Figure::Max
+                | Figure::CoreShare
+                | Figure::Octets
+                | Figure::FalseAlarms => None,
             },
             Measured::RoundTrip { answered, lost, p50_us, p99_us } => match figure {
                 Figure::P50 => Some(p50_us),
                 Figure::P99 => Some(p99_us),
                 Figure::Missing => Some(percent(lost, answered + lost)),
-                Figure::Rate | Figure::Cpu | Figure::PerCore | Figure::Max => None,
+                Figure::Rate
+                | Figure::Cpu
+                | Figure::PerCore
+                | Figure::Max
+                | Figure::CoreShare
+                | Figure::Octets
+                | Figure::FalseAlarms => None,
             },
             Measured::Sent { asked, sent, p50_us, p99_us, max_us } => match figure {
                 Figure::P50 => Some(p50_us),
                 Figure::P99 => Some(p99_us),
                 Figure::Max => Some(max_us),
                 Figure::Missing => Some(percent(asked.saturating_sub(sent), asked)),
-                Figure::Rate | Figure::Cpu | Figure::PerCore => None,
+                Figure::Rate
+                | Figure::Cpu
+                | Figure::PerCore
+                | Figure::CoreShare
+                | Figure::Octets
+                | Figure::FalseAlarms => None,
+            },
+            Measured::Watched { beats, seconds, cpu_seconds, octets_per_host, alarms, .. } => match figure {
+                Figure::Rate => Some(figure::number(beats) / seconds),
+                Figure::Cpu => Some(cpu_seconds * 1e6 / figure::number(beats.max(1))),
+                Figure::CoreShare => Some(100.0 * cpu_seconds / seconds),
+                Figure::Octets => Some(figure::number(octets_per_host)),
+                Figure::FalseAlarms => Some(figure::number(alarms)),
+                Figure::PerCore | Figure::P50 | Figure::P99 | Figure::Max | Figure::Missing => None,
             },
         }
     }
@@ -150,6 +195,19 @@ pub(super) mod tests {
                 sent(Peer::Switchboard, 1000, 58.0),
                 sent(Peer::SwitchboardSpin, 1000, 1.5),
                 sent(Peer::Irtt, 920, 400.0),
+                Sample {
+                    round: 1,
+                    case: Case::Beats,
+                    peer: Peer::Switchboard,
+                    measured: Measured::Watched {
+                        hosts: 100_000,
+                        beats: 200_000,
+                        seconds: 20.0,
+                        cpu_seconds: 1.0,
+                        octets_per_host: 420,
+                        alarms: 1,
+                    },
+                },
             ],
         }
     }
