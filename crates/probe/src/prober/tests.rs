@@ -241,6 +241,31 @@ fn loss_is_told_by_direction_from_the_reflectors_count() {
 }
 
 #[test]
+fn the_reflectors_lead_is_told_by_the_reply_after_and_only_when_it_can_be_believed() {
+    let mut prober = Prober::new(plan(6, 100), at(0), 1);
+    // Each tells of the one before, but 3 of what is not known, and 4 and 5 what cannot be.
+    let tells: [Option<(u32, i64)>; 6] =
+        [None, Some((0, 300)), Some((1, 500)), Some((9, 100)), Some((3, -1)), Some((4, 10_000))];
+    for (n, tells) in (0..6_u32).zip(tells) {
+        let sent_ns = u64::from(n) * 100 * MS;
+        drain(&mut prober, sent_ns);
+        let mut arrived = answer(n, sent_ns, 1_000, 1_000, n);
+        let reflected = arrived.reflected.as_mut().unwrap();
+        reflected.previous = tells.map(|(sequence, lead_ns)| {
+            let written = answer(sequence, u64::from(sequence) * 100 * MS, 1_000, 1_000, sequence);
+            let written = written.reflected.unwrap().sent.nanos();
+            Left { sequence, at: Timestamp::from_nanos(written.checked_add_signed(lead_ns).unwrap()) }
+        });
+        prober.kernel_sent(u64::from(n), wall(sent_ns));
+        prober.answered(&arrived);
+    }
+    let lead = prober.statistics().reflector_lead().quantiles().unwrap();
+    assert_eq!((lead.count, lead.min_ns, lead.max_ns), (2, 300.0, 500.0));
+    let rtt = prober.statistics().rtt().quantiles().unwrap();
+    assert_eq!(prober.statistics().rtt_mean_without_lead_ns(), Some(rtt.mean_ns - 400.0));
+}
+
+#[test]
 fn copies_on_both_ways_are_told_apart() {
     let mut prober = Prober::new(plan(2, 100), at(0), 1);
     drain(&mut prober, 0);

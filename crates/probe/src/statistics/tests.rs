@@ -43,15 +43,34 @@ fn jitter_moves_a_sixteenth_of_the_way() {
     assert_eq!(jitter.nanos(), Some(10.0));
 }
 
-/// A run between two clocks: the true delays of each way, and what the machine makes of them.
-fn run(offset_ns: i64, skew_ppm: i64, probes: u32, seed: u64) -> (OneWay, f64, f64) {
+/// A line, and two clocks at its ends.
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    offset_ns: i64,
+    skew_ppm: i64,
+    interval_ns: i64,
+    /// Least delay of each way, and how much more there is at most.
+    up_ns: (i64, u32),
+    down_ns: (i64, u32),
+}
+
+const LINE: Line = Line {
+    offset_ns: 0,
+    skew_ppm: 0,
+    interval_ns: 10_000_000,
+    up_ns: (300_000, 2_000_000),
+    down_ns: (100_000, 400_000),
+};
+
+/// A run: the true delays of each way, and what the machine makes of them.
+fn run(line: Line, probes: u32, seed: u64) -> (OneWay, f64, f64) {
     let (mut clocks, mut random) = (Clocks::new(seed), Random(seed));
     let (mut up_sum, mut down_sum) = (0_i64, 0_i64);
     for n in 0..probes {
-        let t1 = i64::from(n) * 10_000_000;
-        let up = 300_000 + i64::from(random.below(2_000_000));
-        let down = 100_000 + i64::from(random.below(400_000));
-        let theirs = |t: i64| offset_ns + t / 1_000_000 * skew_ppm;
+        let t1 = i64::from(n) * line.interval_ns;
+        let mut delay = |(least, more): (i64, u32)| least + i64::from(random.below(more));
+        let (up, down) = (delay(line.up_ns), delay(line.down_ns));
+        let theirs = |t: i64| line.offset_ns + t * line.skew_ppm / 1_000_000;
         up_sum += up;
         down_sum += down;
         let sent = Timestamp::from_nanos(1_700_000_000_000_000_000 + t1.unsigned_abs());
@@ -71,7 +90,7 @@ fn delay_each_way_is_within_its_stated_error_of_the_truth() {
         [(0, 0, 10), (5_000_000_000, 50, 1_000), (-86_400_000_000_000, -200, 20_000), (77, 0, 1)]
     {
         for seed in 0..10 {
-            let (found, up, down) = run(offset_ns, skew_ppm, probes, seed);
+            let (found, up, down) = run(Line { offset_ns, skew_ppm, ..LINE }, probes, seed);
             let context = format!("{offset_ns} {skew_ppm} {probes} {seed}: {found:?}, {up} {down}");
             assert!((found.up.mean_ns - up).abs() <= found.error_ns, "{context}");
             assert!((found.down.mean_ns - down).abs() <= found.error_ns, "{context}");
@@ -112,6 +131,26 @@ fn memory_is_bounded_however_long_it_runs() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The stated error is a bound: it has to hold in every run, and not in most.
+    #[test]
+    fn delay_each_way_is_within_its_stated_error_whatever_the_line_and_the_clocks(
+        offset_ns in -1_000_000_000_000_000_i64..1_000_000_000_000_000,
+        skew_ppm in -490_i64..490,
+        interval_ns in 1_000_i64..1_000_000_000,
+        up_ns in (1_i64..300_000_000, 1_u32..300_000_000),
+        down_ns in (1_i64..300_000_000, 1_u32..300_000_000),
+        probes in 1_u32..600,
+        seed in any::<u64>(),
+    ) {
+        let line = Line { offset_ns, skew_ppm, interval_ns, up_ns, down_ns };
+        let (found, up, down) = run(line, probes, seed);
+        // Two nanoseconds for stamps that are whole ones.
+        prop_assert!((found.up.mean_ns - up).abs() <= found.error_ns + 2.0, "{found:?}, {up}");
+        prop_assert!((found.down.mean_ns - down).abs() <= found.error_ns + 2.0, "{found:?}, {down}");
+    }
+
     #[test]
     fn any_stamps_give_some_figures_or_none(stamps in prop::collection::vec(any::<(u64, i64, i64)>(), 1..50)) {
         let mut clocks = Clocks::new(1);

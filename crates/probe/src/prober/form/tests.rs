@@ -25,20 +25,23 @@ fn reflect(packet: &mut [u8], key: Option<&Key>) {
         keys.insert(9, key.clone());
     }
     let mut reflector = Reflector::new(Options { keys, ..Options::default() }, &RandomState::new());
-    let now = Timestamp::from_nanos(1_700_000_000_000_500_000);
-    let arrival = Arrival {
-        source: "192.0.2.1:4000".parse().unwrap(),
-        destination: None,
-        port: 862,
-        received: now,
-        at: Moment::default(),
-        ttl: Some(60),
-        traffic_class: Some(0),
-    };
+    let arrival = arrival();
     let length = packet.len();
     let answer = reflector.answer(&arrival, packet, length).unwrap();
     assert_eq!(answer.length, length);
-    reflector.seal(&answer, packet, now);
+    reflector.seal(&answer, packet, arrival.received);
+}
+
+fn arrival() -> Arrival {
+    Arrival {
+        source: "192.0.2.1:4000".parse().unwrap(),
+        destination: None,
+        port: 862,
+        received: Timestamp::from_nanos(1_700_000_000_000_500_000),
+        at: Moment::default(),
+        ttl: Some(60),
+        traffic_class: Some(0),
+    }
 }
 
 fn answer(form: &Form, packet: &[u8]) -> Option<Answer> {
@@ -74,6 +77,42 @@ fn a_probe_of_any_length_comes_back_with_the_reflectors_counters() {
                 (!bare).then_some((8, 1))
             );
         }
+    }
+}
+
+#[test]
+fn an_answer_tells_when_an_earlier_one_left_and_only_who_asked_pays_for_it() {
+    for key in [None, Key::new(&[3; 32])] {
+        let asking = Form::Stamp(Stamp { follow_up: true, ..stamp(key.clone(), None, None) });
+        let mut keys = Keys::default();
+        key.iter().for_each(|key| keys.insert(9, key.clone()));
+        let mut reflector = Reflector::new(Options { keys, ..Options::default() }, &RandomState::new());
+        let left = Timestamp::from_nanos(1_700_000_000_000_777_000);
+        let mut told = Vec::new();
+        for sequence in 0..3 {
+            let mut packet = Vec::new();
+            asking.write(&particulars(sequence), &mut packet);
+            let arrival = arrival();
+            let length = packet.len();
+            let reply = reflector.answer(&arrival, &mut packet, length).unwrap();
+            reflector.seal(&reply, &mut packet, arrival.received);
+            reflector.departed(&reply, left);
+            let reflected = answer(&asking, &packet).unwrap().reflected.unwrap();
+            told.push(reflected.previous.map(|left| (left.sequence, left.at.nanos_since(arrival.received))));
+            if let (Some(at), Some(_)) = (packet.len().checked_sub(30), &key) {
+                packet[at] ^= 1;
+                let reflected = answer(&asking, &packet).unwrap().reflected.unwrap();
+                assert_eq!((reflected.previous, reflected.counters), (None, None), "not believed");
+            }
+        }
+        assert_eq!(told, [None, Some((0, 277_000)), Some((1, 277_000))], "{}", key.is_some());
+        let lengths = [false, true].map(|follow_up| {
+            let mut packet = Vec::new();
+            Form::Stamp(Stamp { follow_up, ..stamp(key.clone(), None, None) })
+                .write(&particulars(0), &mut packet);
+            packet.len()
+        });
+        assert_eq!(lengths[1], lengths[0] + 20);
     }
 }
 
