@@ -141,10 +141,10 @@ impl Statistics {
         &self.lead
     }
 
-    /// The mean round trip without the reflector's lead, in nanoseconds; `None` where that is not known.
+    /// The mean round trip without the mean of the reflector's lead, in nanoseconds; `None` where that is not known.
     #[must_use]
     pub fn rtt_mean_without_lead_ns(&self) -> Option<f64> {
-        Some(self.rtt.quantiles()?.mean_ns - self.lead.quantiles()?.mean_ns)
+        Some((self.rtt.quantiles()?.mean_ns - self.lead.quantiles()?.mean_ns).max(0.0))
     }
 
     /// Change of delay between probes that follow each other.

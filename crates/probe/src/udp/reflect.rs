@@ -198,10 +198,12 @@ impl Line {
             if self.stopping.load(Ordering::Acquire) {
                 break;
             }
-            followed.take(&self.socket, &clock, |answer, at| reflector.departed(answer, at));
-            batch.answer(&mut reflector, &clock, self.address.port());
+            followed.take(&self.socket, &clock, &mut reflector);
+            batch.answer(&mut reflector, &clock, self.address, |reflector, received, answer, packet| {
+                followed.reply(&self.socket, &clock, reflector, received, answer, packet);
+            });
+            followed.rest(&self.socket);
             batch.send(&self.socket);
-            batch.send_followed(&self.socket, &mut followed, &clock, &mut reflector);
         }
         Ok(Tally { counts: reflector.counts().clone(), faults: None })
     }
@@ -299,14 +301,27 @@ impl Batch {
         Ok(())
     }
 
-    fn answer(&mut self, reflector: &mut Reflector, clock: &Clock, port: u16) {
+    /// Makes the answers, and has those followed up at once of which the next ones are to tell when they left.
+    fn answer(
+        &mut self,
+        reflector: &mut Reflector,
+        clock: &Clock,
+        local: SocketAddr,
+        mut follow_up: impl FnMut(&mut Reflector, &Received, Answer, &mut [u8]),
+    ) {
         let (at, wall) = (clock.now(), clock.wall());
         let mut buffers = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
         for received in &mut self.received {
-            let (Some(buffer), Some(arrival)) = (buffers.next(), received.arrival(port, at, wall)) else {
+            let (Some(buffer), Some(arrival)) = (buffers.next(), received.arrival(local.port(), at, wall))
+            else {
                 continue;
             };
-            received.answer = reflector.answer(&arrival, buffer, received.length).ok();
+            match reflector.answer(&arrival, buffer, received.length).ok() {
+                Some(answer) if Reflector::is_followed_up(&answer) => {
+                    follow_up(reflector, received, answer, &mut buffer[..answer.length]);
+                }
+                answer => received.answer = answer,
+            }
         }
         let now = clock.wall();
         for (received, buffer) in self.received.iter().zip(self.buffer.chunks_exact_mut(PACKET_BYTES_MAX)) {
@@ -316,34 +331,13 @@ impl Batch {
         }
     }
 
-    /// Sends the answers of which the next ones are to tell when they left.
-    fn send_followed(
-        &self,
-        socket: &UdpSocket,
-        followed: &mut Followed,
-        clock: &Clock,
-        reflector: &mut Reflector,
-    ) {
-        let answers = self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
-        let mut answers = answers
-            .filter_map(|(received, buffer)| {
-                let answer = received.answer.filter(Reflector::is_followed_up)?;
-                Some((received, answer, buffer.get(..answer.length)?))
-            })
-            .peekable();
-        if answers.peek().is_some() {
-            followed.send(socket, clock, answers, |answer, at| reflector.departed(answer, at));
-        }
-    }
-
     /// Sends the answers. One that cannot be sent is as good as lost on its way.
     fn send(&mut self, socket: &UdpSocket) {
         self.plain.clear();
         let answers = || self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
         let mut slices: [[IoSlice<'_>; 1]; BATCH_PACKETS_MAX] = std::array::from_fn(|_| [IoSlice::new(&[])]);
         for (received, buffer) in answers() {
-            let answer = received.answer.filter(|answer| !Reflector::is_followed_up(answer));
-            let Some(answer) = answer else { continue };
+            let Some(answer) = received.answer else { continue };
             let packet = &buffer[..answer.length];
             if !received.is_plain() {
                 let _as_good_as_lost =

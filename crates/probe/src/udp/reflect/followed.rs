@@ -1,6 +1,7 @@
 //! When replies really leave of which later ones are to tell it (RFC 8972 §4.7), by the kernel's stamps of what is sent.
 //!
-//! The kernel is asked for stamps only while such replies are handed over; all others take the short way. A reply that gets no
+//! They go one by one, each known to have left before the next is made; all others take the short way, and no
+//! stamps are asked for. A reply that gets no
 //! stamp in time, for not every device gives them, is told to have left when it was handed over. Absent: telling; that
 //! is the machine's.
 
@@ -15,7 +16,7 @@ use nix::sys::socket::{MsgFlags, TimestampingFlag, recvmsg, setsockopt};
 use super::send_one;
 use super::{Clock, Received};
 use crate::limits::{FOLLOWED_NS_MAX, FOLLOWED_REPLIES_MAX};
-use crate::reflector::Answer;
+use crate::reflector::{Answer, Reflector};
 use crate::time::Timestamp;
 use crate::udp::socket::{ORIGIN_STAMP, around, control_space, receive_stamps};
 
@@ -25,6 +26,8 @@ pub(super) struct Followed {
     waiting: VecDeque<Waiting>,
     /// The kernel's number of the next reply that it stamps.
     next_number: u32,
+    /// Whether the kernel is asked for stamps now.
+    asking: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -35,42 +38,43 @@ struct Waiting {
 }
 
 impl Followed {
-    /// Sends these replies, and tells when those left that get no stamp.
-    pub(super) fn send<'a>(
+    /// Seals and sends a reply, and takes its stamp when the kernel has it at once: the next one may be of the same session.
+    pub(super) fn reply(
         &mut self,
         socket: &UdpSocket,
         clock: &Clock,
-        replies: impl Iterator<Item = (&'a Received, Answer, &'a [u8])>,
-        mut departed: impl FnMut(&Answer, Timestamp),
+        reflector: &mut Reflector,
+        received: &Received,
+        answer: Answer,
+        packet: &mut [u8],
     ) {
-        let stamped = setsockopt(socket, Timestamping, &stamps(Direction::Both)).is_ok();
-        let mut refused = false;
-        for (received, answer, packet) in replies {
-            let handed_over = clock.wall();
-            let sent =
-                send_one(socket, &received.source, received.around.destination, answer.dscp, packet).is_ok();
-            refused |= !sent;
-            if stamped && sent {
-                self.waiting.push_back(Waiting { number: self.next_number, answer, handed_over });
-                self.next_number = self.next_number.wrapping_add(1);
-            } else {
-                departed(&answer, handed_over);
-            }
+        if !self.asking {
+            self.asking = setsockopt(socket, Timestamping, &stamps(Direction::Both)).is_ok();
         }
-        if refused {
-            self.begin_anew(socket, departed);
-        } else if stamped {
+        let handed_over = clock.wall();
+        reflector.seal(&answer, packet, handed_over);
+        let sent = send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
+        if sent.is_err() {
+            reflector.departed(&answer, handed_over);
+            self.begin_anew(socket, reflector);
+        } else if self.asking {
+            self.waiting.push_back(Waiting { number: self.next_number, answer, handed_over });
+            self.next_number = self.next_number.wrapping_add(1);
+            self.take(socket, clock, reflector);
+        } else {
+            reflector.departed(&answer, handed_over);
+        }
+    }
+
+    /// All of them are sent: what follows is not stamped.
+    pub(super) fn rest(&mut self, socket: &UdpSocket) {
+        if std::mem::take(&mut self.asking) {
             let _stays_on = setsockopt(socket, Timestamping, &stamps(Direction::In));
         }
     }
 
     /// Takes the stamps that the kernel has by now, and gives up those that were waited for long enough.
-    pub(super) fn take(
-        &mut self,
-        socket: &UdpSocket,
-        clock: &Clock,
-        mut departed: impl FnMut(&Answer, Timestamp),
-    ) {
+    pub(super) fn take(&mut self, socket: &UdpSocket, clock: &Clock, reflector: &mut Reflector) {
         if self.waiting.is_empty() {
             return;
         }
@@ -81,7 +85,7 @@ impl Followed {
             if let Some(Waiting { answer, handed_over, .. }) = self.waiting.remove(place) {
                 // One from before, or from long after, was taken by a clock that was set in between.
                 let plausible = (0..FOLLOWED_NS_MAX).contains(&stamp.nanos_since(handed_over));
-                departed(&answer, if plausible { stamp } else { handed_over });
+                reflector.departed(&answer, if plausible { stamp } else { handed_over });
             }
         }
         let now = clock.wall();
@@ -90,17 +94,17 @@ impl Followed {
             if in_time && self.waiting.len() <= FOLLOWED_REPLIES_MAX {
                 return;
             }
-            departed(&oldest.answer, oldest.handed_over);
+            reflector.departed(&oldest.answer, oldest.handed_over);
             self.waiting.pop_front();
         }
     }
 
     /// Some systems count a reply that could not be sent and others do not: the kernel is made to count from zero again.
-    fn begin_anew(&mut self, socket: &UdpSocket, mut departed: impl FnMut(&Answer, Timestamp)) {
+    fn begin_anew(&mut self, socket: &UdpSocket, reflector: &mut Reflector) {
         let _counts_anew = setsockopt(socket, Timestamping, &receive_stamps());
         while next_stamp(socket).is_some() {}
-        self.waiting.drain(..).for_each(|waiting| departed(&waiting.answer, waiting.handed_over));
-        self.next_number = 0;
+        self.waiting.drain(..).for_each(|waiting| reflector.departed(&waiting.answer, waiting.handed_over));
+        (self.next_number, self.asking) = (0, false);
     }
 }
 

@@ -6,9 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use nix::sys::socket::SockaddrStorage;
 
 use super::*;
-use crate::limits::PACKET_BYTES_MAX;
 use crate::reflector::{Options, Reflector};
-use crate::stamp::tlv::{self, Kind};
+use crate::stamp::tlv::{self, FollowUp, Kind};
 use crate::stamp::{ErrorEstimate, Format, Mode, Reply, Request, WireTime};
 use crate::udp::reflect::{Batch, Listener};
 use crate::udp::socket::{Sending, connected, listening};
@@ -55,58 +54,77 @@ impl World {
         Self { socket, client, clock, reflector, batch, followed }
     }
 
-    /// Reflects so many requests at once; tells when the replies were handed over, left, and came.
+    /// Reflects so many requests at once; tells for each reply but the last the time in it, when it left, and when it came.
     fn exchange(&mut self, requests: u32) -> Vec<(Timestamp, Timestamp, Option<Timestamp>)> {
         (0..requests).for_each(|n| assert!(self.client.send(&request(n)).is_ok()));
         self.batch.receive(&self.socket, MsgFlags::MSG_DONTWAIT).unwrap();
-        self.batch.answer(&mut self.reflector, &self.clock, 862);
-        let before = self.clock.wall();
-        let mut left = Vec::new();
-        let replies = self.batch.received.iter().zip(self.batch.buffer.chunks_exact(PACKET_BYTES_MAX)).map(
-            |(received, buffer)| {
-                let answer = received.answer.unwrap();
-                (received, answer, &buffer[..answer.length])
-            },
-        );
-        self.followed.send(&self.socket, &self.clock, replies, |_, _| panic!("without a stamp"));
-        self.followed.take(&self.socket, &self.clock, |_, at| left.push(at));
-        left.into_iter().map(|left| (before, left, reception(&self.client).1)).collect()
+        self.reflect(None);
+        let replies: Vec<_> = (0..requests).map(|_| reception(&self.client)).collect();
+        let told = replies.windows(2).map(|pair| {
+            let [(before, came), (after, _)] = pair else { panic!("pairs") };
+            let (before, left) = (reply(before), told(after));
+            assert_eq!(left.sequence, before.sequence);
+            (before.sent.timestamp(Format::Ntp), left.sent.timestamp(Format::Ntp), *came)
+        });
+        told.collect()
+    }
+
+    /// Answers what came, to somebody else where that is wanted.
+    fn reflect(&mut self, to: Option<SocketAddr>) {
+        let local = self.socket.local_addr().unwrap();
+        for received in &mut self.batch.received {
+            received.source = to.map_or(received.source, SockaddrStorage::from);
+        }
+        let Self { socket, clock, reflector, batch, followed, .. } = self;
+        batch.answer(reflector, clock, local, |reflector, received, answer, packet| {
+            followed.reply(socket, clock, reflector, received, answer, packet);
+        });
+        followed.rest(socket);
+    }
+}
+
+fn reply(packet: &[u8]) -> Reply {
+    Reply::parse(Mode::Unauthenticated, packet).unwrap()
+}
+
+fn told(packet: &[u8]) -> FollowUp {
+    let value = &packet[Mode::Unauthenticated.fixed_bytes() + tlv::HEADER_BYTES..];
+    FollowUp::from_bytes(value.try_into().unwrap())
+}
+
+/// What was handed over after the time in it left after it, and came later.
+fn check(exchanged: &[(Timestamp, Timestamp, Option<Timestamp>)]) {
+    for (written, left, came) in exchanged {
+        assert!(written < left && came.is_none_or(|came| *left <= came), "{written:?} {left:?} {came:?}");
     }
 }
 
 #[test]
-fn the_kernel_stamps_each_reply_that_is_followed_up() {
+fn each_reply_of_a_batch_tells_when_the_one_before_left() {
     for address in ANY {
         let mut world = World::new(address);
         for _ in 0..3 {
-            let exchanged = world.exchange(5);
+            let exchanged = world.exchange(6);
             assert_eq!(exchanged.len(), 5, "{address}");
-            assert!(exchanged.is_sorted_by_key(|(_, left, _)| *left), "{exchanged:?}");
-            for (handed_over, left, came) in exchanged {
-                assert!(handed_over <= left && came.is_none_or(|came| left <= came), "{left:?} {came:?}");
-            }
+            check(&exchanged);
         }
-        assert!(world.followed.waiting.is_empty());
+        assert!(world.followed.waiting.is_empty() && !world.followed.asking);
+        assert_eq!(world.followed.next_number, 18, "the kernel stamped each");
     }
 }
 
 #[test]
 fn a_reply_that_cannot_be_sent_does_not_confuse_the_stamps_of_others() {
     let mut world = World::new(ANY[0]);
-    assert_eq!(world.exchange(2).len(), 2);
+    check(&world.exchange(3));
     world.client.send(&request(2)).unwrap();
     world.batch.receive(&world.socket, MsgFlags::MSG_DONTWAIT).unwrap();
-    world.batch.answer(&mut world.reflector, &world.clock, 862);
-    let (answer, mut told) = (world.batch.received[0].answer.unwrap(), 0);
-    // Nobody may send there unasked.
-    let broadcast = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::BROADCAST, 9));
-    world.batch.received[0].source = SockaddrStorage::from(broadcast);
-    let reply = (&world.batch.received[0], answer, &world.batch.buffer[..answer.length]);
-    world.followed.send(&world.socket, &world.clock, [reply].into_iter(), |_, _| told += 1);
-    assert_eq!(told, 1, "it left when it was handed over, for all that is known");
-    for (handed_over, left, came) in world.exchange(3) {
-        assert!(handed_over <= left && came.is_none_or(|came| left <= came), "{left:?} {came:?}");
-    }
+    // No way leads there from loopback.
+    world.reflect(Some(SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 9))));
+    assert_eq!(world.followed.next_number, 0);
+    let exchanged = world.exchange(4);
+    assert_eq!(exchanged.len(), 3);
+    check(&exchanged);
     assert!(world.followed.waiting.is_empty());
 }
 
@@ -121,20 +139,15 @@ fn a_listener_tells_when_its_previous_reply_really_left() {
         for sequence in 0..20 {
             client.send(&request(sequence)).unwrap();
             let (packet, came) = reception(&client);
-            let reply = Reply::parse(Mode::Unauthenticated, &packet).unwrap();
-            let fixed = Mode::Unauthenticated.fixed_bytes();
-            let value = &packet[fixed + tlv::HEADER_BYTES..];
-            let number = u32::from_be_bytes(value[..4].try_into().unwrap());
-            let left = WireTime(u64::from_be_bytes(value[4..12].try_into().unwrap())).timestamp(Format::Ntp);
             match previous {
-                None => assert_eq!(value, [0; 16]),
+                None => assert_eq!(told(&packet), FollowUp::default()),
                 Some((before, came)) => {
-                    assert_eq!((number, value[12]), (before.sequence, tlv::METHOD_SOFTWARE));
-                    let written = before.sent.timestamp(Format::Ntp);
-                    assert!(written < left && came.is_none_or(|came| left <= came), "{written:?} {left:?}");
+                    let told = told(&packet);
+                    assert_eq!((told.sequence, told.method), (before.sequence, tlv::METHOD_SOFTWARE));
+                    check(&[(before.sent.timestamp(Format::Ntp), told.sent.timestamp(Format::Ntp), came)]);
                 }
             }
-            previous = Some((reply, came));
+            previous = Some((reply(&packet), came));
         }
         remote.stop();
         assert_eq!(running.join().unwrap().unwrap().counts.answered, 20);
