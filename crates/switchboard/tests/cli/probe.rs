@@ -84,6 +84,29 @@ fn round_trips_are_measured_by_the_kernel_over_both_families() {
     }
 }
 
+#[test]
+fn when_replies_really_left_is_told_to_who_asks() {
+    let house = House::new();
+    let key = house.path().join("session.key").display().to_string();
+    house.ok(&["reflect", "--make-key", &key]);
+    for keyed in [&[][..], &["--key", &key]] {
+        let keys = if keyed.is_empty() { &[][..] } else { &["--keys", &key][..] };
+        let reflector = Reflector::start(&house, "127.0.0.1:0", keys);
+        // An IPv4 address in the form of IPv6 is one of IPv4, with its TTL.
+        let target = format!("[::ffff:127.0.0.1]:{}", reflector.address.split_once(':').unwrap().1);
+        let ping = ["ping", "-c", "20", "-i", "0.005", "--follow-up", &target];
+        let (answers, summary) = lines(&house.run(&[&ping[..], keyed, &["--json"]].concat()));
+        assert_eq!(answers[0]["ttl"], 64, "{}", answers[0]);
+        let lead = &summary["reflector_lead"];
+        assert!(lead["count"].as_u64().unwrap() >= 10, "{summary}");
+        let mean = |of: &Value| of["mean_ns"].as_f64().unwrap();
+        let without = summary["rtt_mean_without_lead_ns"].as_f64().unwrap();
+        assert!((mean(&summary["rtt"]) - mean(lead)).max(0.0) - without < 1.0, "{summary}");
+        let told = house.ok(&[&ping[..], keyed, &["--quiet"]].concat());
+        assert!(told.contains("\nreflector's lead "), "{told}");
+    }
+}
+
 /// Everything that can happen to a packet, both ways. With the seed 21 none of the last 50 of 480 probes is delayed, so none is
 /// under way when the prober ends.
 const FAULTS: [&str; 10] = [

@@ -36,11 +36,19 @@ impl Named {
                 .because(error)
                 .advise("check the name, or give the address itself")
         })?;
-        let address = addresses.into_iter().find(fits).ok_or_else(|| {
+        let address = addresses.into_iter().map(unmapped).find(fits).ok_or_else(|| {
             Failure::new(Exit::Usage, format!("{shown} has no address of the family that was asked for"))
                 .advise("leave out -4 or -6")
         })?;
         Ok(Self { name: harmless(text), address })
+    }
+}
+
+/// Of an IPv4 address in IPv6's clothes (RFC 4291 §2.5.5.2), the IPv4 address: that is what travels.
+fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        v4 @ IpAddr::V4(_) => SocketAddr::new(v4, address.port()),
+        IpAddr::V6(_) => address,
     }
 }
 
