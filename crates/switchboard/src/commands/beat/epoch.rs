@@ -2,7 +2,7 @@
 //! number without a file; that is the wall clock's.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
 use switchboard_probe::udp::Clock;
@@ -10,10 +10,13 @@ use switchboard_probe::udp::Clock;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// Octets of the file that are read; a number is shorter.
+const FILE_BYTES_MAX: u64 = 64;
+
 /// The next number, already kept: a run that is killed at once has used it.
 pub(super) fn next(file: &Path) -> Result<u64, Failure> {
     let shown = file.display();
-    let last = match fs::read_to_string(file) {
+    let last = match contents(file) {
         Ok(text) => text.trim().parse::<u64>().map_err(|_| {
             Failure::new(Exit::Input, format!("{shown} holds no number of a run"))
                 .advise("remove the file if this host's clock is right")
@@ -30,6 +33,16 @@ pub(super) fn next(file: &Path) -> Result<u64, Failure> {
             .advise("name a file in a folder that this user may write to")
     })?;
     Ok(next)
+}
+
+/// Of an ordinary file alone: a device would never end, a pipe never begin, and neither may be replaced.
+fn contents(file: &Path) -> std::io::Result<String> {
+    if !fs::metadata(file)?.is_file() {
+        return Err(std::io::Error::new(ErrorKind::InvalidInput, "it is no ordinary file"));
+    }
+    let mut text = String::new();
+    fs::File::open(file)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 fn keep(file: &Path, number: u64) -> std::io::Result<()> {
@@ -56,5 +69,14 @@ mod tests {
         assert_eq!(next(&file).unwrap(), far + 1);
         fs::write(&file, "nonsense").unwrap();
         assert_eq!(next(&file).unwrap_err().exit(), Exit::Input);
+        fs::write(&file, " ".repeat(1 << 20)).unwrap();
+        assert_eq!(next(&file).unwrap_err().exit(), Exit::Input);
+    }
+
+    #[test]
+    fn what_is_no_ordinary_file_is_neither_read_nor_replaced() {
+        for file in ["/dev/zero", "/dev/null", "/tmp"] {
+            assert_eq!(next(Path::new(file)).unwrap_err().exit(), Exit::InputOutput, "{file}");
+        }
     }
 }
