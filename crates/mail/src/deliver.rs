@@ -59,6 +59,8 @@ pub struct Ending {
     pub extensions: Extensions,
     /// How the connection was secured, where it was.
     pub secured: Option<Secured>,
+    /// The certificate that was not believed. Anybody can show it: that the server holds its key was not asked.
+    pub refused: Option<ShownCertificate>,
 }
 
 /// What is known of a connection under TLS.
@@ -124,6 +126,7 @@ pub fn deliver_all(
         Ok(socket) => {
             let (wire, clock) = (Wire::new(socket), Clock::start());
             let secured = &mut secured;
+            let tls = tls.as_ref();
             Session { smtp: &mut smtp, wire, source, on, tls, clock, peer, taken: 0, secured }.run();
         }
         Err(error) => {
@@ -131,7 +134,8 @@ pub fn deliver_all(
             tell(&mut smtp, on);
         }
     }
-    Ok(Ending { trouble: smtp.trouble().cloned(), extensions: smtp.extensions().clone(), secured })
+    let refused = tls.as_ref().and_then(ClientTls::refused);
+    Ok(Ending { trouble: smtp.trouble().cloned(), extensions: smtp.extensions().clone(), secured, refused })
 }
 
 /// Where messages come from, and the one under way.
@@ -199,7 +203,7 @@ struct Session<'a> {
     wire: Wire,
     source: Source<'a>,
     on: &'a mut dyn FnMut(Event<'_>),
-    tls: Option<ClientTls>,
+    tls: Option<&'a ClientTls>,
     clock: Clock,
     peer: String,
     /// What the network took of what was queued.
@@ -300,7 +304,7 @@ impl Session<'_> {
     }
 
     fn secure(&mut self) {
-        let Some(tls) = &self.tls else {
+        let Some(tls) = self.tls else {
             return self.smtp.handle_trouble(Cause::Untrusted("TLS was not set up".to_owned()));
         };
         let deadline_ms = match self.smtp.poll_output() {

@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -14,8 +16,8 @@ use rustls::{ClientConfig, CommonState, RootCertStore, ServerConfig};
 use crate::identity::certificates_in;
 use crate::known_servers::ServerAddress;
 use crate::limits::CERTIFICATE_FILE_BYTES_MAX;
-use crate::trust::{Expectation, KeyVerifier};
-use crate::{Fingerprint, Identity, KnownServers, TlsError, Trust, durable_file};
+use crate::trust::{Expectation, KeyVerifier, Witness};
+use crate::{Fingerprint, Identity, KnownServers, ShownCertificate, TlsError, Trust, durable_file};
 
 /// The name of the call protocol in ALPN (RFC 7301).
 pub const CALL_PROTOCOL: &[u8] = b"switchboard/1";
@@ -77,6 +79,7 @@ pub struct ClientTls {
     config: Arc<ClientConfig>,
     server: ServerAddress,
     first_use: Option<(Arc<KeyVerifier>, KnownServers)>,
+    witness: Arc<Witness>,
 }
 
 impl ClientTls {
@@ -106,6 +109,11 @@ impl ClientTls {
         self.first_use.as_ref().and_then(|(verifier, _)| verifier.first_seen())
     }
 
+    /// The certificate that the last handshake was refused for. Whether the server holds its key was not asked: anybody can show it.
+    pub fn refused(&self) -> Option<ShownCertificate> {
+        self.witness.refused()
+    }
+
     /// To be called when a handshake is complete and before anything secret is sent: records a server met for the first
     /// time, flushed to disk (it blocks), and returns its fingerprint when it is newly recorded, so that the user is told.
     ///
@@ -122,12 +130,12 @@ impl ClientTls {
 /// protocols `alpn`, best first. Errors when the roots, the file of authorities or the file of known servers cannot be used.
 pub fn client_config(trust: &Trust, server: &ServerAddress, alpn: &[&[u8]]) -> Result<ClientTls, TlsError> {
     let mut first_use = None;
-    let mut config = match trust {
-        Trust::SystemRoots => trusting_authorities(system_roots()?)?,
-        Trust::CaFile(path) => trusting_authorities(roots_in(path)?)?,
+    let judge: Arc<dyn ServerCertVerifier> = match trust {
+        Trust::SystemRoots => authorities(system_roots()?)?,
+        Trust::CaFile(path) => authorities(roots_in(path)?)?,
         Trust::Pin(pinned) => {
             let expectation = Expectation::Pinned(*pinned);
-            trusting_key(Arc::new(KeyVerifier::new(server.clone(), expectation)))?
+            Arc::new(KeyVerifier::new(server.clone(), expectation))
         }
         Trust::FirstUse(file) => {
             let expectation = match file.lookup(server)? {
@@ -136,11 +144,13 @@ pub fn client_config(trust: &Trust, server: &ServerAddress, alpn: &[&[u8]]) -> R
             };
             let verifier = Arc::new(KeyVerifier::new(server.clone(), expectation));
             first_use = Some((Arc::clone(&verifier), file.clone()));
-            trusting_key(verifier)?
+            verifier
         }
     };
+    let witness = Arc::new(Witness::of(judge));
+    let mut config = trusting(Arc::<Witness>::clone(&witness))?;
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
-    Ok(ClientTls { config: Arc::new(config), server: server.clone(), first_use })
+    Ok(ClientTls { config: Arc::new(config), server: server.clone(), first_use, witness })
 }
 
 /// Checks, after the handshake, that both sides agreed on the application protocol `wanted`: rustls lets a peer pass that
@@ -159,15 +169,13 @@ pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::clone(&PROVIDER)
 }
 
-fn trusting_authorities(roots: RootCertStore) -> Result<ClientConfig, TlsError> {
-    Ok(ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(no_versions)?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+fn authorities(roots: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, TlsError> {
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build().map_err(|error| {
+        TlsError::Library { action: "use the authorities", source: rustls::Error::General(error.to_string()) }
+    })
 }
 
-fn trusting_key(verifier: Arc<KeyVerifier>) -> Result<ClientConfig, TlsError> {
+fn trusting(verifier: Arc<Witness>) -> Result<ClientConfig, TlsError> {
     Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(no_versions)?

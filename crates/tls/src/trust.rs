@@ -6,7 +6,7 @@
 //! handshake, which is always verified. Absent: authorities and names, which rustls' own verifier judges.
 
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{self, WebPkiSupportedAlgorithms};
@@ -14,7 +14,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, OtherError, SignatureScheme};
 
 use crate::config::provider;
-use crate::{Fingerprint, KnownServers, ServerAddress, TrustRefusal};
+use crate::{Fingerprint, KnownServers, ServerAddress, ShownCertificate, TrustRefusal};
 
 /// How a client decides whether it talks to the right server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +126,66 @@ impl ServerCertVerifier for KeyVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+/// Leaves the judgement to another verifier, and keeps the certificate that was refused, so that a person can be told of it.
+#[derive(Debug)]
+pub(crate) struct Witness {
+    judge: Arc<dyn ServerCertVerifier>,
+    refused: Mutex<Option<CertificateDer<'static>>>,
+}
+
+impl Witness {
+    pub(crate) fn of(judge: Arc<dyn ServerCertVerifier>) -> Self {
+        Self { judge, refused: Mutex::new(None) }
+    }
+
+    /// What was refused last.
+    pub(crate) fn refused(&self) -> Option<ShownCertificate> {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.as_ref().and_then(ShownCertificate::read)
+    }
+}
+
+impl ServerCertVerifier for Witness {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let judged =
+            self.judge.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        if judged.is_err() {
+            let refused = Some(end_entity.clone().into_owned());
+            *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+        }
+        judged
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.judge.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.judge.supported_verify_schemes()
     }
 }
 

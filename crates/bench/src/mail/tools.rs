@@ -202,7 +202,7 @@ impl Letter {
     fn s_nail(&self, errand: Errand<'_>) -> Result<Command> {
         ensure!(errand.certificate.is_none(), "s-nail is not asked to log in");
         let mut command = Command::new("s-nail");
-        command.args(["-n", "-:/", "-S", "v15-compat", "-S", "sendwait", "-S", "smtp-auth=none"]);
+        command.args(["-:/", "-S", "v15-compat", "-S", "sendwait", "-S", "smtp-auth=none"]);
         command.args(["-S", &format!("mta=smtp://{}", errand.server), "-s", SUBJECT, "-r", FROM]);
         if let Some(attachment) = errand.attachment {
             command.arg("-a").arg(attachment);

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use switchboard_mail::deliver::{Ending, Secured};
 use switchboard_mail::smtp::{Line, Options};
+use switchboard_tls::ShownCertificate;
 
 use super::dialogue::Dialogue;
 use super::outcome::exit_of_trouble;
@@ -81,13 +82,20 @@ fn in_words(way: &Way, said: &Said, ending: &Ending) -> String {
     }
     if let Some(secured) = &ending.secured {
         line("TLS", &format!("{}, {}", secured.version, secured.cipher_suite));
-        if let Some(shown) = &secured.certificate {
-            line("for", &harmless(&shown.names.join(", ")));
-            line("subject", &harmless(&shown.subject));
-            line("issuer", &harmless(&shown.issuer));
-            line("counts", &format!("from {} until {}", date(shown.not_before), date(shown.not_after)));
-            line("key", &shown.fingerprint.to_string());
-        }
+    }
+    if ending.refused.is_some() {
+        line(
+            "TLS",
+            "none: this certificate is not believed, and anybody can show it; compare the key before you pin it",
+        );
+    }
+    let believed = ending.secured.as_ref().and_then(|secured| secured.certificate.as_ref());
+    if let Some(shown) = believed.or(ending.refused.as_ref()) {
+        line("for", &harmless(&shown.names.join(", ")));
+        line("subject", &harmless(&shown.subject));
+        line("issuer", &harmless(&shown.issuer));
+        line("counts", &format!("from {} until {}", date(shown.not_before), date(shown.not_after)));
+        line("key", &shown.fingerprint.to_string());
     }
     if let Some(bytes_max) = ending.extensions.size.and_then(|size| size.bytes_max) {
         line("message", &format!("at most {bytes_max} bytes"));
@@ -112,6 +120,7 @@ fn view(way: &Way, said: &Said, ending: &Ending, transcript: Option<Value>) -> V
         "in_clear": hello(false),
         "under_tls": hello(true),
         "tls": ending.secured.as_ref().map(secured),
+        "refused_certificate": ending.refused.as_ref().map(certificate),
         "message_bytes_max": ending.extensions.size.and_then(|size| size.bytes_max),
         "auth": ending.extensions.auth,
         "trouble": ending.trouble.as_ref().map(|(phase, cause)| {
@@ -125,17 +134,19 @@ fn view(way: &Way, said: &Said, ending: &Ending, transcript: Option<Value>) -> V
 }
 
 fn secured(secured: &Secured) -> Value {
-    let certificate = secured.certificate.as_ref().map(|shown| {
-        json!({
-            "subject": shown.subject,
-            "issuer": shown.issuer,
-            "names": shown.names,
-            "not_before": shown.not_before,
-            "not_after": shown.not_after,
-            "fingerprint": shown.fingerprint.to_string(),
-        })
-    });
+    let certificate = secured.certificate.as_ref().map(certificate);
     json!({ "version": secured.version, "cipher_suite": secured.cipher_suite, "certificate": certificate })
+}
+
+fn certificate(shown: &ShownCertificate) -> Value {
+    json!({
+        "subject": shown.subject,
+        "issuer": shown.issuer,
+        "names": shown.names,
+        "not_before": shown.not_before,
+        "not_after": shown.not_after,
+        "fingerprint": shown.fingerprint.to_string(),
+    })
 }
 
 /// A second since 1970 as a date of UTC.
