@@ -420,12 +420,14 @@ impl subject::Peers<Mail> for Peers {
             Peer::SmtpSource | Peer::SmtpSourceReused => {
                 let mut command = of_postfix("postconf");
                 command.args(["-d", "-h", "mail_version"]);
-                format!("Postfix {}", child::run(&self.stop, "postconf", &mut command)?.trim())
+                // It warns that there is no configuration, which it does not need for that.
+                let told = child::run(&self.stop, "postconf", &mut command)?;
+                format!("Postfix {}", told.trim().lines().last().unwrap_or_default())
             }
             Peer::Curl => words(told("curl".as_ref(), "--version")?, 2),
             Peer::Msmtp => words(told("msmtp".as_ref(), "--version")?, 3).replace(" version", ""),
             Peer::Swaks => words(told("swaks".as_ref(), "--version")?.replace(" version", ""), 2),
-            Peer::SNail => words(told("s-nail".as_ref(), "-V")?, 2),
+            Peer::SNail => words(told("s-nail".as_ref(), "-V")?.replace(',', ""), 2),
             Peer::Python => told(needs::PYTHON.as_ref(), "--version")?,
         })
     }

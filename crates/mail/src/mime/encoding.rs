@@ -10,13 +10,15 @@ const QUOTED_LINE_MAX: usize = 76;
 
 /// Appends `bytes` as lines of base64. Pieces of a whole number of lines can be appended one after the other.
 pub(super) fn base64_lines(bytes: &[u8], out: &mut Vec<u8>) {
-    let mut line = [0; QUOTED_LINE_MAX];
-    out.reserve(bytes.len() / LINE_BYTES * (QUOTED_LINE_MAX + 2) + QUOTED_LINE_MAX + 2);
+    let mut at = out.len();
+    out.resize(at + bytes.len().div_ceil(LINE_BYTES) * (QUOTED_LINE_MAX + 2), 0);
     for piece in bytes.chunks(LINE_BYTES) {
-        let length = STANDARD.encode_slice(piece, &mut line).expect("57 bytes are 76 characters");
-        out.extend_from_slice(&line[..length]);
-        out.extend_from_slice(b"\r\n");
+        at += STANDARD.encode_slice(piece, &mut out[at..]).expect("57 bytes are 76 characters");
+        out[at..at + 2].copy_from_slice(b"\r\n");
+        at += 2;
     }
+    // The last line may be a short one.
+    out.truncate(at);
 }
 
 /// How long [`base64_lines`] makes so many bytes.

@@ -160,7 +160,7 @@ impl Lines {
                 rest = &rest[1..];
                 continue;
             }
-            let stop = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(rest.len());
+            let stop = memchr::memchr3(b'\r', b'\n', 0, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..stop]);
             self.width += stop;
             if self.width > BODY_LINE_BYTES_MAX {

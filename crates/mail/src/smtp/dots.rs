@@ -46,7 +46,7 @@ impl Dots {
                 (Self::Begin, b'.') if framing == Framing::Dotted => out.push(b'.'),
                 (Self::Begin | Self::Within, _) => {}
             }
-            let stop = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n' | 0)).unwrap_or(rest.len());
+            let stop = memchr::memchr3(b'\r', b'\n', 0, rest).unwrap_or(rest.len());
             out.extend_from_slice(&rest[..stop]);
             rest = &rest[stop..];
             *self = Self::Within;

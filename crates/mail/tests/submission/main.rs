@@ -11,6 +11,7 @@ mod server;
 mod servers;
 mod smuggling;
 mod sockets;
+mod streamed;
 mod submit;
 mod table;
 mod virtual_time;

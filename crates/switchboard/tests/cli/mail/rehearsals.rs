@@ -3,6 +3,8 @@
 use std::net::TcpListener;
 
 use serde_json::json;
+use switchboard_tls::{Identity, ServedIdentity, server_config};
+use tokio_rustls::rustls::ServerConnection;
 
 use super::{Server, sending};
 use crate::house::House;
@@ -135,6 +137,43 @@ fn a_server_without_tls_is_told_of_and_the_exit_code_says_so() {
     assert!(ran.stderr.contains("does not offer STARTTLS"), "{}", ran.stderr);
     assert!(ran.stdout.contains("in clear  AUTH PLAIN"), "{}", ran.stdout);
     server.heard();
+}
+
+#[test]
+fn the_key_of_a_server_that_is_not_believed_is_told_and_said_to_be_that() {
+    let house = House::new();
+    let keys = house.path().join("others");
+    Identity::load_or_create(&keys, &[], 1_800_000_000).unwrap();
+    let authority = keys.join("server.crt").display().to_string();
+    let identity = Identity::laboratory().unwrap();
+    for form in [None, Some("--json")] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let config = server_config(&ServedIdentity::new(&identity), &[]).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            ServerConnection::new(config).unwrap().complete_io(&mut socket).is_err()
+        });
+        let asked = ["mail", "send", "--server", &address, "--tls", "implicit", "--cacert", &authority];
+        let ran = house.run(&[asked.as_slice(), &["--server-info"], form.as_slice()].concat());
+        assert_eq!(ran.code, 77, "{}{}", ran.stdout, ran.stderr);
+        assert!(server.join().unwrap(), "the handshake went to its end");
+        let fingerprint = identity.fingerprint().to_string();
+        if form.is_some() {
+            let json = ran.json();
+            assert_eq!(
+                (&json["tls"], &json["refused_certificate"]["fingerprint"]),
+                (&json!(null), &json!(fingerprint))
+            );
+        } else {
+            let line = format!("key       {fingerprint}");
+            assert!(
+                ran.stdout.contains("not believed") && ran.stdout.lines().any(|shown| shown == line),
+                "{}",
+                ran.stdout
+            );
+        }
+    }
 }
 
 #[test]
