@@ -130,13 +130,41 @@ impl Global {
 /// # Errors
 /// With the exit code when there is no command to run.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Cli, Exit> {
-    // What was not named on the command line is not completed: that takes longer than sending a mail.
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let Some(mail) = mail_alone(&arguments) {
+        return Ok(mail);
+    }
     let matches = root().try_get_matches_from(arguments);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         // Nobody is left to be told when this cannot be printed.
         let _printed = error.print();
         if error.use_stderr() { Exit::Usage } else { Exit::Done }
     })
+}
+
+/// The command line of mail without the other commands. A program that sends a mail is started for each, and making the whole tree
+/// takes longer than sending.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard")]
+struct MailAlone {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Mail,
+}
+
+#[derive(Debug, Subcommand)]
+enum Mail {
+    #[command(subcommand)]
+    Mail(mail::Action),
+}
+
+/// What is asked of mail; `None` when it is something else, or help, or wrong: the whole tree says that better.
+fn mail_alone(arguments: &[OsString]) -> Option<Cli> {
+    let is_mail = arguments.get(1).is_some_and(|first| first == "mail");
+    let MailAlone { global, command: Mail::Mail(action) } =
+        is_mail.then(|| MailAlone::try_parse_from(arguments).ok()).flatten()?;
+    Some(Cli { global, command: Command::Mail(action) })
 }
 
 /// The tree of commands, every help complete: examples come from the files of the commands, exit codes from [`Exit`].
