@@ -32,6 +32,7 @@ daemon_smtp_ports = $port
 tls_advertise_hosts =
 host_lookup =
 rfc1413_query_timeout = 0s
+smtp_accept_queue_per_connection = 0
 begin acl
 everybody:
   accept
