@@ -26,7 +26,7 @@ use std::collections::VecDeque;
 use crate::MailError;
 use crate::address::Mailbox;
 use crate::dkim::{BodyHash, Seal};
-use crate::limits::{ATTACHMENTS_MAX, SUBJECT_BYTES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{ATTACHMENTS_MAX, FILE_CHUNK_BYTES, SUBJECT_BYTES_MAX, TEXT_BYTES_MAX};
 pub use file::Attachment;
 use file::FileReader;
 use header::Fields;
@@ -87,6 +87,11 @@ enum Piece {
 /// A part that is being read.
 #[derive(Debug)]
 enum Open {
+    /// A long text, and how much of it was read.
+    Bytes {
+        bytes: Vec<u8>,
+        read: usize,
+    },
     File(FileReader),
     Body(BodyReader),
 }
@@ -198,7 +203,7 @@ impl Message {
         self.content
     }
 
-    /// Appends the next piece to `out`: at most a header with a text, or a chunk of a file.
+    /// Appends the next piece to `out`: at most a header with a short text, or a chunk of a long one or of a file.
     ///
     /// # Errors
     /// When a file cannot be read, or is not as long any more as it was when the message was composed.
@@ -210,6 +215,9 @@ impl Message {
             }
         } else {
             match self.pieces.pop_front() {
+                Some(Piece::Bytes(bytes)) if bytes.len() > FILE_CHUNK_BYTES => {
+                    self.open = Some(Open::Bytes { bytes, read: 0 });
+                }
                 Some(Piece::Bytes(bytes)) => out.extend_from_slice(&bytes),
                 Some(Piece::File(attachment)) => {
                     self.open = Some(Open::File(FileReader::open(&attachment)?));
@@ -272,6 +280,12 @@ impl Message {
 impl Open {
     fn read(&mut self, out: &mut Vec<u8>) -> Result<More, MailError> {
         match self {
+            Self::Bytes { bytes, read } => {
+                let end = bytes.len().min(*read + FILE_CHUNK_BYTES);
+                out.extend_from_slice(&bytes[*read..end]);
+                *read = end;
+                Ok(if end == bytes.len() { More::Ended } else { More::Follows })
+            }
             Self::File(file) => file.read(out),
             Self::Body(body) => body.read(out),
         }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt::set_tcp_quickack;
 use rustls::ClientConnection;
 
 use crate::limits::RECEIVE_CHUNK_BYTES;
@@ -18,6 +19,8 @@ pub(super) struct Wire {
     taken: usize,
     /// How much behind it is encrypted, and waits as the one record that is not out.
     encrypted: usize,
+    /// Whether something came after what was sent last.
+    heard: bool,
 }
 
 /// Bytes of one record of TLS (RFC 8446 section 5.1).
@@ -25,7 +28,7 @@ const RECORD_BYTES_MAX: usize = 16 << 10;
 
 impl Wire {
     pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, tls: None, outgoing: Vec::new(), taken: 0, encrypted: 0 }
+        Self { socket, tls: None, outgoing: Vec::new(), taken: 0, encrypted: 0, heard: false }
     }
 
     /// Makes the socket ready and says which address this side has.
@@ -57,6 +60,7 @@ impl Wire {
 
     /// Sends as much as the network takes now.
     pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.heard &= self.waiting() == 0;
         loop {
             if let Some(tls) = &mut self.tls {
                 while tls.wants_write() {
@@ -104,6 +108,11 @@ impl Wire {
         {
             return Ok(true);
         }
+        // A server that answers in two writes keeps the second back until the first is acknowledged (Nagle), and the kernel would wait
+        // 40 ms for something to acknowledge it with.
+        if std::mem::take(&mut self.heard) && self.waiting() == 0 {
+            let _unknown_to_other_systems = set_tcp_quickack(&self.socket, true);
+        }
         let mut interest = PollFlags::IN;
         if self.waiting() > 0 || self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
             interest |= PollFlags::OUT;
@@ -121,6 +130,7 @@ impl Wire {
 
     /// What came; empty when there is nothing yet, `None` at the end.
     pub(super) fn read(&mut self) -> io::Result<Option<Vec<u8>>> {
+        self.heard = true;
         let mut bytes = vec![0; RECEIVE_CHUNK_BYTES];
         let read = match &mut self.tls {
             None => self.socket.read(&mut bytes),
