@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<()> {
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
 
 fn measure(options: &Options) -> Result<Results<Web>> {
-    let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |_, _| true);
+    let wanted = matrix::runs(MATRIX, Peer::ALL, &options.only, |peer, case| peer.can(case));
     let stop = Stop::on_signals()?;
     let crates = if options.with_sws { Crates::Install } else { Crates::LeaveOut };
     let peers = Peers::prepare(&wanted, crates, options.workers, &options.matrix.place, stop)?;

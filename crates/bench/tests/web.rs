@@ -19,6 +19,7 @@ fn a_short_run_on_switchboard_is_verified_and_reported() {
     for case in ["1k-pipelined", "304", "404", "100k", "connect", "memory"] {
         command.args(["--only", &format!("{case}/switchboard")]);
     }
+    command.args(["--only", "304/floor"]);
     let ran = command
         .args(["--rounds", "1", "--seconds", "0.1", "--json"])
         .arg(&json)
@@ -33,7 +34,7 @@ fn a_short_run_on_switchboard_is_verified_and_reported() {
     let results: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     let samples = results["samples"].as_array().unwrap();
     let loads: Vec<_> = samples.iter().filter_map(|sample| sample["measured"].get("load")).collect();
-    assert_eq!((samples.len(), loads.len()), (6, 5), "{results}");
+    assert_eq!((samples.len(), loads.len()), (7, 6), "{results}");
     for load in loads {
         assert!(
             load["requests"].as_u64().unwrap() > 0 && load["cpu_seconds"].as_f64().unwrap() > 0.0,

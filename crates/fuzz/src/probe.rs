@@ -21,7 +21,8 @@ pub(crate) fn run(bytes: &[u8]) {
     }
     assert!(tlv::parse(packet).count() <= packet.len() + 1);
     let _text = text::parse(packet);
-    let stamp = Stamp { session: 9, key: key.clone(), length: None, dscp: None, fill: Vec::new(), follow_up: false };
+    let stamp =
+        Stamp { session: 9, key: key.clone(), length: None, dscp: None, fill: Vec::new(), follow_up: false };
     let _answer = Form::Stamp(stamp).read(packet);
     reflect(packet, key, what & 2 != 0);
 }

@@ -5,6 +5,7 @@
 //! load counted. Absent: peers that no Debian package or crate brings.
 
 mod caddy;
+mod floor;
 mod h2load;
 mod lighttpd;
 mod nginx;
@@ -50,6 +51,8 @@ pub enum Peer {
     Sws2,
     /// Caddy.
     Caddy,
+    /// No server: what the kernel does for any of them.
+    Floor,
 }
 
 /// Debian's packages.
@@ -71,9 +74,9 @@ const TOOLS: &[Wanted<Case>] =
 impl Peer {
     /// All of them.
     pub const ALL: &[Self] =
-        &[Self::Switchboard, Self::Lighttpd, Self::Nginx, Self::Sws3, Self::Sws2, Self::Caddy];
+        &[Self::Switchboard, Self::Lighttpd, Self::Nginx, Self::Sws3, Self::Sws2, Self::Caddy, Self::Floor];
 
-    /// Those who are not Switchboard.
+    /// The web servers that are not Switchboard.
     pub const OTHERS: &[Self] = &[Self::Lighttpd, Self::Nginx, Self::Sws3, Self::Sws2, Self::Caddy];
 
     /// For a reader.
@@ -86,6 +89,16 @@ impl Peer {
             Self::Sws3 => "static-web-server 3, cache",
             Self::Sws2 => "static-web-server 2",
             Self::Caddy => "Caddy",
+            Self::Floor => "plain C, the floor",
+        }
+    }
+
+    /// Whether it can be asked this.
+    #[must_use]
+    pub const fn can(self, case: Case) -> bool {
+        match self {
+            Self::Floor => floor::can(case),
+            Self::Switchboard | Self::Lighttpd | Self::Nginx | Self::Sws3 | Self::Sws2 | Self::Caddy => true,
         }
     }
 
@@ -94,7 +107,7 @@ impl Peer {
     pub const fn is_ours(self) -> bool {
         match self {
             Self::Switchboard => true,
-            Self::Lighttpd | Self::Nginx | Self::Sws3 | Self::Sws2 | Self::Caddy => false,
+            Self::Lighttpd | Self::Nginx | Self::Sws3 | Self::Sws2 | Self::Caddy | Self::Floor => false,
         }
     }
 }
@@ -108,6 +121,7 @@ impl fmt::Display for Peer {
             Self::Sws3 => "sws3",
             Self::Sws2 => "sws2",
             Self::Caddy => "caddy",
+            Self::Floor => "floor",
         })
     }
 }
@@ -134,6 +148,7 @@ pub struct Peers {
     switchboard: Option<switchboard::Program>,
     sws2: Option<PathBuf>,
     sws3: Option<PathBuf>,
+    floor: Option<PathBuf>,
     workers: u16,
     left_out: Vec<LeftOut>,
     place: TempDir,
@@ -199,13 +214,14 @@ impl Peers {
                 Crates::Install | Crates::LeaveOut => {}
             }
         }
+        let floor = wants(Peer::Floor).then(|| floor::compile(&stop, place.path())).transpose()?;
         let mut switchboard = None;
         if wants(Peer::Switchboard) {
             let program = switchboard::Program::find(&stop)?;
             left_out.extend(program.lacks(wanted));
             switchboard = Some(program);
         }
-        Ok(Self { stop, served, switchboard, sws2, sws3, workers, left_out, place })
+        Ok(Self { stop, served, switchboard, sws2, sws3, floor, workers, left_out, place })
     }
 
     fn run_one(&self, case: Case, peer: Peer, seconds: f64) -> Result<Measured> {
@@ -259,6 +275,7 @@ impl Peers {
             Peer::Sws2 => Ok(static_web_server::plain(self.sws2.as_deref().context("not installed")?, start)),
             Peer::Sws3 => static_web_server::cached(self.sws3.as_deref().context("not installed")?, start),
             Peer::Caddy => caddy::command(start),
+            Peer::Floor => floor::command(self.floor.as_deref().context("not compiled")?, start),
         }
     }
 
@@ -320,6 +337,7 @@ impl subject::Peers<Web> for Peers {
             Peer::Nginx => nginx::version(&self.stop),
             Peer::Sws2 | Peer::Sws3 => Ok(static_web_server::version(peer)),
             Peer::Caddy => caddy::version(&self.stop),
+            Peer::Floor => floor::version(&self.stop),
         }
     }
 
