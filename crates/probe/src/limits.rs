@@ -4,6 +4,12 @@
 pub const PACKET_BYTES_MAX: usize = 65_507;
 /// Datagrams that one system call receives or sends.
 pub const BATCH_PACKETS_MAX: usize = 64;
+/// Replies to one peer that leave as one message, at the least: fewer are no burst, and leave as they came, one by one.
+pub const GROUP_PACKETS_MIN: usize = 8;
+/// Longest of such replies: what fits the least MTU of IPv6 (RFC 8200 §5) beside its header and that of UDP.
+pub const SEGMENT_BYTES_MAX: usize = 1_232;
+/// Octets of such a message: those of one datagram.
+pub const GROUP_BYTES_MAX: usize = PACKET_BYTES_MAX;
 /// TLVs of one packet that are looked at; what follows them is carried along and not understood.
 pub const TLVS_MAX: usize = 32;
 

@@ -4,6 +4,7 @@
 //! that spoils packets on purpose takes a longer way, one packet at a time ([`spoiled`]).
 
 mod followed;
+mod outgoing;
 mod spoiled;
 
 use std::io::{IoSlice, IoSliceMut};
@@ -14,9 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
-use nix::sys::socket::{
-    ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendmsg,
-};
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmsg};
 
 use super::clock::Clock;
 use super::socket::{self, Around, control_space};
@@ -27,9 +26,13 @@ use crate::reflector::{Answer, Arrival, Counts, FaultCounts, Faulty, Network, Op
 use crate::stamp::Format;
 use crate::time::{Moment, Timestamp};
 use followed::Followed;
+use outgoing::{Outgoing, Reply};
 
 /// How often the kernel is asked how good its clock is, and an idle listener looks whether it is to stop.
 const LOOK_AROUND: Duration = Duration::from_secs(1);
+
+/// Whom nothing is sent to.
+const NOBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// A socket with a reflector behind it.
 #[derive(Debug)]
@@ -184,6 +187,7 @@ impl Line {
     fn reflect(&self, mut reflector: Reflector) -> Result<Tally, ProbeError> {
         let clock = Clock::new();
         let (mut batch, mut followed) = (Batch::new(), Followed::default());
+        let mut outgoing = Outgoing::new(&self.socket);
         let mut asked_at: Option<Moment> = None;
         while !self.stopping.load(Ordering::Acquire) {
             self.tell(|| Tally { counts: reflector.counts().clone(), faults: None });
@@ -203,7 +207,7 @@ impl Line {
                 followed.reply(&self.socket, &clock, reflector, received, answer, packet);
             });
             followed.rest(&self.socket);
-            batch.send(&self.socket);
+            batch.send(&self.socket, &mut outgoing);
         }
         Ok(Tally { counts: reflector.counts().clone(), faults: None })
     }
@@ -233,31 +237,28 @@ impl Line {
 /// What one system call received, and the answers to it.
 struct Batch {
     headers: MultiHeaders<SockaddrStorage>,
-    send_headers: MultiHeaders<SockaddrStorage>,
     buffer: Vec<u8>,
     received: Vec<Received>,
-    plain: Vec<Option<SockaddrStorage>>,
 }
 
 struct Received {
-    source: SockaddrStorage,
+    source: SocketAddr,
     length: usize,
     around: Around,
     answer: Option<Answer>,
 }
 
 impl Received {
-    /// The circumstances; `None` when it comes from no address of the internet.
-    fn arrival(&self, port: u16, at: Moment, wall: Timestamp) -> Option<Arrival> {
-        Some(Arrival {
-            source: socket::socket_address(&self.source)?,
+    fn arrival(&self, port: u16, at: Moment, wall: Timestamp) -> Arrival {
+        Arrival {
+            source: self.source,
             destination: self.around.destination,
             port,
             received: self.around.stamp.unwrap_or(wall),
             at,
             ttl: self.around.ttl,
             traffic_class: self.around.traffic_class,
-        })
+        }
     }
 
     /// Whether its answer needs nothing said about its way: then it goes out with the others in one call.
@@ -271,10 +272,8 @@ impl Batch {
     fn new() -> Self {
         Self {
             headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, Some(control_space())),
-            send_headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, None),
             buffer: vec![0; BATCH_PACKETS_MAX * PACKET_BYTES_MAX],
             received: Vec::with_capacity(BATCH_PACKETS_MAX),
-            plain: Vec::with_capacity(BATCH_PACKETS_MAX),
         }
     }
 
@@ -290,7 +289,8 @@ impl Batch {
             for message in messages {
                 let around = message.cmsgs().map(socket::around).unwrap_or_default();
                 complete &= around.stamp.is_some() && around.ttl.is_some();
-                let Some(source) = message.address else { continue };
+                // From no address of the internet: the reflector is silent to it.
+                let source = message.address.as_ref().and_then(socket::socket_address).unwrap_or(NOBODY);
                 self.received.push(Received { source, length: message.bytes, around, answer: None });
             }
         }
@@ -310,12 +310,9 @@ impl Batch {
         mut follow_up: impl FnMut(&mut Reflector, &Received, Answer, &mut [u8]),
     ) {
         let (at, wall) = (clock.now(), clock.wall());
-        let mut buffers = self.buffer.chunks_exact_mut(PACKET_BYTES_MAX);
-        for received in &mut self.received {
-            let (Some(buffer), Some(arrival)) = (buffers.next(), received.arrival(local.port(), at, wall))
-            else {
-                continue;
-            };
+        for (received, buffer) in self.received.iter_mut().zip(self.buffer.chunks_exact_mut(PACKET_BYTES_MAX))
+        {
+            let arrival = received.arrival(local.port(), at, wall);
             match reflector.answer(&arrival, buffer, received.length).ok() {
                 Some(answer) if Reflector::is_followed_up(&answer) => {
                     follow_up(reflector, received, answer, &mut buffer[..answer.length]);
@@ -332,37 +329,26 @@ impl Batch {
     }
 
     /// Sends the answers. One that cannot be sent is as good as lost on its way.
-    fn send(&mut self, socket: &UdpSocket) {
-        self.plain.clear();
-        let answers = || self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX));
-        let mut slices: [[IoSlice<'_>; 1]; BATCH_PACKETS_MAX] = std::array::from_fn(|_| [IoSlice::new(&[])]);
-        for (received, buffer) in answers() {
+    fn send(&self, socket: &UdpSocket, outgoing: &mut Outgoing) {
+        let mut replies = Vec::with_capacity(BATCH_PACKETS_MAX);
+        for (received, buffer) in self.received.iter().zip(self.buffer.chunks_exact(PACKET_BYTES_MAX)) {
             let Some(answer) = received.answer else { continue };
             let packet = &buffer[..answer.length];
-            if !received.is_plain() {
+            if received.is_plain() {
+                replies.push(Reply { to: received.source, packet });
+            } else {
                 let _as_good_as_lost =
-                    send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
-            } else if let Some(slice) = slices.get_mut(self.plain.len()) {
-                *slice = [IoSlice::new(packet)];
-                self.plain.push(Some(received.source));
+                    send_one(socket, received.source, received.around.destination, answer.dscp, packet);
             }
         }
-        let mut from = 0;
-        while from < self.plain.len() {
-            let rest = slices.iter().take(self.plain.len()).skip(from);
-            let addresses = self.plain.get(from..).unwrap_or_default();
-            let flags = MsgFlags::MSG_DONTWAIT;
-            let sent = sendmmsg(socket.as_raw_fd(), &mut self.send_headers, rest, addresses, [], flags);
-            // An error belongs to the first of those left.
-            from += sent.map_or(1, |sent| sent.count().max(1));
-        }
+        outgoing.send(socket, &mut replies);
     }
 }
 
 /// Sends an answer from the address that was asked, and with the class of service that was asked for.
 fn send_one(
     socket: &UdpSocket,
-    to: &SockaddrStorage,
+    to: SocketAddr,
     from: Option<IpAddr>,
     dscp: Option<u8>,
     packet: &[u8],
@@ -370,10 +356,11 @@ fn send_one(
     let class = dscp.map(|dscp| dscp << 2);
     let class_v6 = class.map(i32::from);
     let packet = [IoSlice::new(packet)];
+    let address = SockaddrStorage::from(to);
     let send = |messages: &[ControlMessage<'_>]| {
-        sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, Some(to)).map(drop)
+        sendmsg(socket.as_raw_fd(), &packet, messages, MsgFlags::MSG_DONTWAIT, Some(&address)).map(drop)
     };
-    let v6 = to.as_sockaddr_in6().is_some();
+    let v6 = to.is_ipv6();
     let class = match (&class, &class_v6) {
         (_, Some(class)) if v6 => Some(ControlMessage::Ipv6TClass(class)),
         (Some(class), _) => Some(ControlMessage::Ipv4Tos(class)),

@@ -53,7 +53,7 @@ impl Followed {
         }
         let handed_over = clock.wall();
         reflector.seal(&answer, packet, handed_over);
-        let sent = send_one(socket, &received.source, received.around.destination, answer.dscp, packet);
+        let sent = send_one(socket, received.source, received.around.destination, answer.dscp, packet);
         if sent.is_err() {
             reflector.departed(&answer, handed_over);
             self.begin_anew(socket, reflector);

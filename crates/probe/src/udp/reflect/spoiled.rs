@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{MsgFlags, SockaddrStorage};
+use nix::sys::socket::MsgFlags;
 use nix::sys::time::TimeSpec;
 
 use super::{Batch, LOOK_AROUND, Line, Tally, send_one};
@@ -37,10 +37,8 @@ impl Line {
                 for (received, buffer) in
                     batch.received.iter().zip(batch.buffer.chunks_exact(PACKET_BYTES_MAX))
                 {
-                    let packet = buffer.get(..received.length);
-                    if let (Some(arrival), Some(packet)) =
-                        (received.arrival(self.address.port(), at, wall), packet)
-                    {
+                    if let Some(packet) = buffer.get(..received.length) {
+                        let arrival = received.arrival(self.address.port(), at, wall);
                         faulty.request(&arrival, packet, clock.wall());
                     }
                 }
@@ -65,10 +63,9 @@ impl Line {
     }
 
     fn depart(&self, departure: &Departure) {
-        let to = SockaddrStorage::from(departure.arrival.source);
         for _copy in 0..departure.copies {
             let Departure { arrival, dscp, packet, .. } = departure;
-            let _as_good_as_lost = send_one(&self.socket, &to, arrival.destination, *dscp, packet);
+            let _as_good_as_lost = send_one(&self.socket, arrival.source, arrival.destination, *dscp, packet);
         }
     }
 }

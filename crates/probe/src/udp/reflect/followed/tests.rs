@@ -3,8 +3,6 @@
 use std::hash::RandomState;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use nix::sys::socket::SockaddrStorage;
-
 use super::*;
 use crate::reflector::{Options, Reflector};
 use crate::stamp::tlv::{self, FollowUp, Kind};
@@ -73,7 +71,7 @@ impl World {
     fn reflect(&mut self, to: Option<SocketAddr>) {
         let local = self.socket.local_addr().unwrap();
         for received in &mut self.batch.received {
-            received.source = to.map_or(received.source, SockaddrStorage::from);
+            received.source = to.unwrap_or(received.source);
         }
         let Self { socket, clock, reflector, batch, followed, .. } = self;
         batch.answer(reflector, clock, local, |reflector, received, answer, packet| {

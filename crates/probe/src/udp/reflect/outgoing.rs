@@ -1,0 +1,136 @@
+//! Replies on their way out, in as few system calls and passes through the kernel as can be: many replies of one length to
+//! one peer are handed over as a single message that the kernel, or the device, cuts into datagrams (`UDP_SEGMENT`, udp(7));
+//! each datagram carries what was written for it alone. Where that is not possible they leave one by one, with the same octets.
+//!
+//! Replies to one peer leave in the order in which they are given. Absent: replies that need something said about their way.
+
+use std::io::IoSlice;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd as _;
+
+use nix::sys::socket::sockopt::UdpGsoSegment;
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt};
+
+use crate::limits::{BATCH_PACKETS_MAX, GROUP_BYTES_MAX, GROUP_PACKETS_MIN, SEGMENT_BYTES_MAX};
+
+/// A reply and where it goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'a> {
+    pub(super) to: SocketAddr,
+    pub(super) packet: &'a [u8],
+}
+
+/// What sends them.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    headers: MultiHeaders<SockaddrStorage>,
+    segmented_headers: MultiHeaders<SockaddrStorage>,
+    addresses: Vec<Option<SockaddrStorage>>,
+    /// Whether the kernel cuts messages, as far as is known.
+    cuts: bool,
+}
+
+/// What is handed over at once: one reply, or several of one length to one peer.
+#[derive(Clone, Copy)]
+struct Message<'a> {
+    pieces: &'a [IoSlice<'a>],
+    to: SocketAddr,
+    /// The length of each piece of those that the kernel is to cut.
+    segment: Option<u16>,
+}
+
+impl Outgoing {
+    /// For this socket. A kernel that does not know how to cut messages would send one as a single long datagram: it is asked.
+    pub(super) fn new(socket: &UdpSocket) -> Self {
+        Self {
+            headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, None),
+            segmented_headers: MultiHeaders::preallocate(BATCH_PACKETS_MAX, Some(nix::cmsg_space!(u16))),
+            addresses: Vec::with_capacity(BATCH_PACKETS_MAX),
+            cuts: setsockopt(socket, UdpGsoSegment, &0).is_ok(),
+        }
+    }
+
+    /// Sends up to a batch of them, in groups where that is possible. One that cannot be sent is as good as lost on its way.
+    pub(super) fn send(&mut self, socket: &UdpSocket, replies: &mut [Reply<'_>]) {
+        let Self { headers, segmented_headers, addresses, cuts } = self;
+        let flags = MsgFlags::MSG_DONTWAIT;
+        send(replies, cuts, &mut |messages, segment| {
+            addresses.clear();
+            addresses.extend(messages.iter().map(|message| Some(SockaddrStorage::from(message.to))));
+            let pieces = messages.iter().map(|message| &message.pieces);
+            match segment {
+                None => {
+                    sendmmsg(socket.as_raw_fd(), headers, pieces, &*addresses, [], flags).map(Iterator::count)
+                }
+                Some(octets) => {
+                    let cut = [ControlMessage::UdpGsoSegments(&octets)];
+                    sendmmsg(socket.as_raw_fd(), segmented_headers, pieces, &*addresses, cut, flags)
+                        .map(Iterator::count)
+                }
+            }
+        });
+    }
+}
+
+/// Takes messages whose segments have the same length, and tells how many of them the system took.
+type HandOver<'a> = &'a mut dyn FnMut(&[Message<'_>], Option<u16>) -> nix::Result<usize>;
+
+fn send(replies: &mut [Reply<'_>], cuts: &mut bool, hand_over: HandOver<'_>) {
+    // Stable: what goes to one peer keeps its order.
+    replies.sort_by_key(|reply| reply.to);
+    let mut pieces = [IoSlice::new(&[]); BATCH_PACKETS_MAX];
+    for (piece, reply) in pieces.iter_mut().zip(replies.iter()) {
+        *piece = IoSlice::new(reply.packet);
+    }
+    let mut messages = Vec::with_capacity(BATCH_PACKETS_MAX);
+    let mut rest = pieces.as_slice();
+    for peer in replies.chunk_by(|one, next| one.to == next.to) {
+        let (pieces, others) = rest.split_at(peer.len().min(rest.len()));
+        rest = others;
+        let segment = common_length(peer).filter(|_| *cuts);
+        let together = segment.map_or(1, |octets| GROUP_BYTES_MAX / usize::from(octets));
+        let to = |pieces, to| Message { pieces, to, segment };
+        messages.extend(
+            peer.first().into_iter().flat_map(|Reply { to: peer, .. }| {
+                pieces.chunks(together).map(move |pieces| to(pieces, *peer))
+            }),
+        );
+    }
+    messages.sort_by_key(|message| message.segment);
+    for alike in messages.chunk_by(|one, next| one.segment == next.segment) {
+        hand_over_all(alike, cuts, hand_over);
+    }
+}
+
+/// The length of all replies to a peer, when they are enough, and short enough, to be handed over as one message.
+fn common_length(replies: &[Reply<'_>]) -> Option<u16> {
+    let length = replies.first()?.packet.len();
+    let alike = replies.iter().all(|reply| reply.packet.len() == length);
+    let fits = (1..=SEGMENT_BYTES_MAX).contains(&length) && replies.len() >= GROUP_PACKETS_MIN;
+    u16::try_from(length).ok().filter(|_| alike && fits)
+}
+
+fn hand_over_all(messages: &[Message<'_>], cuts: &mut bool, hand_over: HandOver<'_>) {
+    let mut left = messages;
+    while let Some((first, behind)) = left.split_first() {
+        match hand_over(left, first.segment) {
+            Ok(sent) => left = left.get(sent.max(1)..).unwrap_or_default(),
+            // An error belongs to the first of those left.
+            Err(error) => {
+                if first.segment.is_some() {
+                    *cuts &= !forbids_cutting(error);
+                    let pieces = first.pieces.chunks(1);
+                    let single = |pieces| Message { pieces, to: first.to, segment: None };
+                    hand_over_all(&pieces.map(single).collect::<Vec<_>>(), cuts, hand_over);
+                }
+                left = behind;
+            }
+        }
+    }
+}
+
+/// Whether an error says that messages cannot be cut on this way: for want of checksums by the device, or because of a
+/// smaller MTU. It is not tried again.
+fn forbids_cutting(error: nix::Error) -> bool {
+    matches!(error, nix::Error::EIO | nix::Error::EINVAL | nix::Error::EMSGSIZE | nix::Error::EOPNOTSUPP)
+}
