@@ -44,6 +44,14 @@ pub const CATCH_UP_NS_MAX: u64 = 10_000_000;
 pub const FLOOD_WAITING_MAX: u64 = 64;
 /// Shortest interval between probes.
 pub const INTERVAL_NS_MIN: u64 = 1_000;
+/// A prober that sleeps is awake no longer than this before a probe is due.
+pub const LEAD_NS_MAX: u64 = 500_000;
+/// That long it may be awake even where it is more than a tenth of the interval, but not more than half.
+pub const LEAD_SHARE_MIN_NS: u64 = 50_000;
+/// A prober that spins does not sleep in this time before a probe is due.
+pub const SPIN_NS_MAX: u64 = 2_000_000;
+/// The last part of either, in which only the clock is looked at, when that is no more than a tenth of the interval.
+pub const WATCH_NS_MAX: u64 = 10_000;
 /// Targets of one run.
 pub const TARGETS_MAX: usize = 256;
 

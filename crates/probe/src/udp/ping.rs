@@ -1,5 +1,7 @@
 //! The prober's driver: one thread, a connected socket for each target, asleep until the nanosecond when the next probe is
-//! due or a datagram comes. Absent: output; what happens is told by events.
+//! due or a datagram comes, and awake a little before it is due ([`lead`]). Absent: output; what happens is told by events.
+
+mod lead;
 
 use std::collections::BTreeMap;
 use std::io::{self, IoSliceMut};
@@ -20,9 +22,8 @@ use crate::prober::{Arrived, Outcome, Plan, Prober, Sample, Step};
 use crate::stamp::{ErrorEstimate, Format};
 use crate::statistics::Statistics;
 use crate::time::{Moment, Timestamp};
+use lead::Lead;
 
-/// Closer than this to a due probe, a spinning prober does not sleep any more.
-const SPIN_NS: u64 = 2_000_000;
 /// How often the kernel is asked how good its clock is.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
@@ -122,7 +123,7 @@ pub struct Unreachable {
 pub struct Pinger {
     lanes: Vec<Lane>,
     clock: Clock,
-    spin: bool,
+    lead: Lead,
     buffer: Vec<u8>,
 }
 
@@ -179,7 +180,8 @@ impl Pinger {
             });
             start = start.plus(apart);
         }
-        Ok(Self { lanes, clock, spin: options.spin, buffer: vec![0; PACKET_BYTES_MAX] })
+        let lead = if options.spin { Lead::spinning(apart) } else { Lead::sleeping(apart) };
+        Ok(Self { lanes, clock, lead, buffer: vec![0; PACKET_BYTES_MAX] })
     }
 
     /// What was measured of this target.
@@ -212,16 +214,13 @@ impl Pinger {
         mut tell: impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
     ) -> Result<Pause, E> {
         loop {
-            let mut wake: Option<Moment> = None;
-            let mut done = true;
-            for (place, lane) in self.lanes.iter_mut().enumerate() {
-                let step = lane.act(&self.clock, &mut |event, statistics| tell(place, event, statistics))?;
-                if let Some(until) = step {
-                    done = false;
-                    wake = Some(wake.map_or(until, |wake| wake.min(until)));
+            let Some(mut wake) = self.act(&mut tell)? else { return Ok(Pause::Done) };
+            if self.watch(wake) {
+                match self.act(&mut tell)? {
+                    Some(next) => wake = next,
+                    None => return Ok(Pause::Done),
                 }
             }
-            let Some(wake) = wake.filter(|_| !done) else { return Ok(Pause::Done) };
             if let Some(woken) = self.sleep(wake, wakes)? {
                 return Ok(Pause::Woken(woken));
             }
@@ -232,15 +231,41 @@ impl Pinger {
         }
     }
 
-    /// Sleeps until then, or until something can be received; tells which of `wakes` can be read from.
-    fn sleep(&self, until: Moment, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
-        let left = until.nanos_since(self.clock.now());
-        let left = if self.spin { left.saturating_sub(SPIN_NS) } else { left };
+    /// Does what is due; tells when something is due again, or nothing when all is done.
+    fn act<E: From<ProbeError>>(
+        &mut self,
+        tell: &mut impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
+    ) -> Result<Option<Moment>, E> {
+        let mut wake: Option<Moment> = None;
+        for (place, lane) in self.lanes.iter_mut().enumerate() {
+            let until = lane.act(&self.clock, &mut |event, statistics| tell(place, event, statistics))?;
+            wake = wake.into_iter().chain(until).min();
+        }
+        Ok(wake)
+    }
+
+    /// Looks at nothing but the clock when the time is near: a system call could take longer than is left.
+    fn watch(&self, until: Moment) -> bool {
+        let close = self.lead.is_close(until.nanos_since(self.clock.now()));
+        while close && self.clock.now() < until {
+            std::hint::spin_loop();
+        }
+        close
+    }
+
+    /// Sleeps until a little before then, or until something can be received; tells which of `wakes` can be read from.
+    fn sleep(&mut self, until: Moment, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
+        let begun = self.clock.now();
+        let sleep = self.lead.sleep(until.nanos_since(begun));
         let mut waited: Vec<PollFd<'_>> =
             wakes.iter().map(|wake| PollFd::new(*wake, PollFlags::POLLIN)).collect();
         waited.extend(self.lanes.iter().map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN)));
-        let limit = TimeSpec::from_duration(Duration::from_nanos(left));
+        let limit = TimeSpec::from_duration(Duration::from_nanos(sleep));
         match ppoll(&mut waited, Some(limit), None) {
+            Ok(0) if sleep > 0 => {
+                self.lead.woke(self.clock.now().nanos_since(begun.plus_nanos(sleep)));
+                Ok(None)
+            }
             Ok(_) => {
                 let woken = |waited: &PollFd<'_>| waited.any().unwrap_or(false);
                 Ok(waited.iter().take(wakes.len()).position(woken))

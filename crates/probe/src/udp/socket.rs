@@ -59,7 +59,7 @@ pub(super) fn listening(address: SocketAddr) -> Result<UdpSocket, ProbeError> {
     };
     done.map_err(|error| refused("ask for the circumstances of packets", address, error))?;
     // Without stamps of the kernel the driver takes its own.
-    let _without = setsockopt(&socket, sockopt::Timestamping, &receive_stamps());
+    let _without = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
     Ok(socket)
 }
 
@@ -165,6 +165,7 @@ pub(super) fn around(messages: impl Iterator<Item = ControlMessageOwned>) -> Aro
     for message in messages {
         match message {
             ControlMessageOwned::ScmTimestampsns(stamps) => around.stamp = timestamp(stamps.system),
+            ControlMessageOwned::ScmTimestampns(stamp) => around.stamp = timestamp(stamp),
             ControlMessageOwned::Ipv4Ttl(ttl) | ControlMessageOwned::Ipv6HopLimit(ttl) => {
                 around.ttl = u8::try_from(ttl).ok();
             }

@@ -134,3 +134,6 @@ fn hand_over_all(messages: &[Message<'_>], cuts: &mut bool, hand_over: HandOver<
 fn forbids_cutting(error: nix::Error) -> bool {
     matches!(error, nix::Error::EIO | nix::Error::EINVAL | nix::Error::EMSGSIZE | nix::Error::EOPNOTSUPP)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! How long before a probe is due its prober is awake, so that the time that waking takes does not make it late: about as long
+//! as waking took lately, within a share of the interval that bounds what it costs. Absent: clocks and sleeping.
+
+use std::time::Duration;
+
+use crate::limits::{LEAD_NS_MAX, LEAD_SHARE_MIN_NS, SPIN_NS_MAX, WATCH_NS_MAX};
+use crate::time::nanos_of;
+
+/// One of this many of its nanoseconds is taken from the lead at each waking that was in time.
+const DECAY: u64 = 512;
+
+/// How a prober waits for a due probe: asleep at first, then awake and looking for answers, at the very end by the clock alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lead {
+    nanos: u64,
+    learned: bool,
+    most: u64,
+    watch: u64,
+}
+
+impl Lead {
+    /// For probes that are `apart`, with sleep in between. A tenth of the time, or half of a short time, is the most that
+    /// is spent awake. It begins with the most: the first probes are to be in time as well.
+    pub(super) fn sleeping(apart: Duration) -> Self {
+        let apart = nanos_of(apart);
+        let most = (apart / 10).max(LEAD_SHARE_MIN_NS.min(apart / 2)).min(LEAD_NS_MAX);
+        Self { nanos: most, learned: true, most, watch: watch(apart).min(most) }
+    }
+
+    /// Awake all the time, when probes are not too far apart.
+    pub(super) fn spinning(apart: Duration) -> Self {
+        Self { nanos: SPIN_NS_MAX, learned: false, most: SPIN_NS_MAX, watch: watch(nanos_of(apart)) }
+    }
+
+    /// How long to sleep, when something is due after so many nanoseconds.
+    pub(super) fn sleep(&self, left: u64) -> u64 {
+        left.saturating_sub(self.nanos)
+    }
+
+    /// Whether something is due so soon that only the clock is to be watched.
+    pub(super) fn is_close(&self, left: u64) -> bool {
+        left <= self.watch
+    }
+
+    /// It woke so many nanoseconds later than it wanted to.
+    pub(super) fn woke(&mut self, late: u64) {
+        if self.learned {
+            let faded = self.nanos - self.nanos.div_ceil(DECAY);
+            self.nanos = faded.max(late.saturating_add(self.watch)).min(self.most);
+        }
+    }
+}
+
+/// A tenth of the time at most: whoever asks for the round trip as this program sees it is not to be told much more.
+fn watch(apart: u64) -> u64 {
+    (apart / 10).min(WATCH_NS_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_follows_the_time_that_waking_takes_within_its_bounds() {
+        let mut lead = Lead::sleeping(Duration::from_millis(10));
+        assert_eq!(lead.sleep(1_000_000), 1_000_000 - LEAD_NS_MAX, "it begins with the most");
+        for _waking in 0..10_000 {
+            lead.woke(50_000);
+        }
+        assert_eq!(lead.sleep(1_000_000), 1_000_000 - 50_000 - WATCH_NS_MAX);
+        lead.woke(90_000);
+        for _waking in 0..100 {
+            lead.woke(50_000);
+        }
+        assert!(lead.sleep(1_000_000) < 1_000_000 - 80_000, "one in a hundred is remembered");
+        lead.woke(u64::MAX);
+        assert_eq!(lead.sleep(1_000_000), 1_000_000 - LEAD_NS_MAX);
+    }
+
+    #[test]
+    fn what_it_costs_is_a_share_of_the_time() {
+        let awake = |apart_us| {
+            let apart = Duration::from_micros(apart_us);
+            nanos_of(apart) - Lead::sleeping(apart).sleep(nanos_of(apart))
+        };
+        assert_eq!([1_000_000, 1_000, 200, 100, 20].map(awake), [500_000, 100_000, 50_000, 50_000, 10_000]);
+        let spinning = Lead::spinning(Duration::from_millis(1));
+        assert_eq!(spinning.sleep(1_000_000), 0);
+        assert!(spinning.is_close(WATCH_NS_MAX) && !spinning.is_close(WATCH_NS_MAX + 1));
+        assert!(!Lead::spinning(Duration::from_micros(20)).is_close(2_001));
+    }
+}
