@@ -1,6 +1,8 @@
 //! What a reflector does with the TLVs of a request, in place: fills in what it understands, flags the rest (RFC 8972 §4).
 //! Lengths and order never change. Absent: access reports, flagged as not understood.
 
+use std::ops::Deref;
+
 use super::Arrival;
 use crate::limits::TLVS_MAX;
 use crate::stamp::tlv::{
@@ -33,7 +35,7 @@ pub(super) struct Asked {
 }
 
 /// One TLV, by its place.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Place {
     at: usize,
     length: usize,
@@ -41,17 +43,31 @@ struct Place {
     known: bool,
 }
 
+/// Those of a packet, in order. Nothing is allocated for a packet.
+struct Places {
+    all: [Place; TLVS_MAX],
+    count: usize,
+}
+
+impl Deref for Places {
+    type Target = [Place];
+
+    fn deref(&self) -> &[Place] {
+        &self.all[..self.count]
+    }
+}
+
 /// Turns the TLVs of a request into those of its reply.
 pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Asked {
     let (places, cut) = places(tlvs);
     if !integrity_holds(tlvs, &places, circumstances) {
-        for place in &places {
+        for place in places.iter() {
             set_flags(tlvs, place.at, |flags| flags | INTEGRITY);
         }
         return Asked::default();
     }
     let mut asked = Asked::default();
-    for place in &places {
+    for place in places.iter() {
         if place.kind.is_none() {
             set_flags(tlvs, place.at, |_| if place.known { MALFORMED } else { UNRECOGNIZED });
             if place.known {
@@ -70,13 +86,14 @@ pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Ask
     asked
 }
 
-fn places(tlvs: &[u8]) -> (Vec<Place>, Option<CutShort>) {
-    let mut places = Vec::new();
-    for tlv in tlv::parse(tlvs).take(TLVS_MAX) {
+fn places(tlvs: &[u8]) -> (Places, Option<CutShort>) {
+    let mut places = Places { all: [Place::default(); TLVS_MAX], count: 0 };
+    for (place, tlv) in places.all.iter_mut().zip(tlv::parse(tlvs)) {
         match tlv {
-            Ok(tlv) => places.push(place_of(&tlv)),
+            Ok(tlv) => *place = place_of(&tlv),
             Err(cut) => return (places, Some(cut)),
         }
+        places.count += 1;
     }
     (places, None)
 }
@@ -166,7 +183,7 @@ fn locate(value: &mut [u8], arrival: &Arrival) -> bool {
         (arrival.port.to_be_bytes(), arrival.source.port().to_be_bytes());
     *ports = [high, low, source_high, source_low];
     let (inner_places, cut) = places(inner);
-    for place in inner_places {
+    for place in inner_places.iter() {
         set_flags(inner, place.at, |_| UNRECOGNIZED);
     }
     if let Some(CutShort { at }) = cut {

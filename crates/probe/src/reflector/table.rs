@@ -15,6 +15,8 @@ pub(super) struct Table<K, V> {
     sets: Vec<[Option<Entry<K, V>>; SET_ENTRIES]>,
     idle_ns: u64,
     hashing: RandomState,
+    /// The key that was asked for last, and its set: most packets come from the sender of the one before.
+    last: Option<(K, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +31,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
     /// A table for `entries_max` entries, each as good as gone when it was not used for `idle_ns`.
     pub(super) fn new(entries_max: usize, idle_ns: u64, hashing: RandomState) -> Self {
         let sets = vec![[None; SET_ENTRIES]; entries_max.div_ceil(SET_ENTRIES).max(1)];
-        Self { sets, idle_ns, hashing }
+        Self { sets, idle_ns, hashing, last: None }
     }
 
     #[cfg(test)]
@@ -39,8 +41,7 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
 
     /// The value of `key`, made anew when there is none or it was idle for too long.
     pub(super) fn entry(&mut self, key: K, now: Moment) -> &mut V {
-        let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);
-        let at = usize::try_from(self.hashing.hash_one(key) % sets).unwrap_or(0);
+        let at = self.set(key);
         let idle_ns = self.idle_ns;
         let set = &mut self.sets[at];
         let live = |entry: &Entry<K, V>| now.nanos_since(entry.used_at) < idle_ns;
@@ -56,6 +57,18 @@ impl<K: Copy + Eq + Hash, V: Copy + Default> Table<K, V> {
         entry.uses = entry.uses.saturating_add(1);
         entry.used_at = entry.used_at.max(now);
         &mut entry.value
+    }
+
+    fn set(&mut self, key: K) -> usize {
+        if let Some((last, at)) = self.last
+            && last == key
+        {
+            return at;
+        }
+        let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);
+        let at = usize::try_from(self.hashing.hash_one(key) % sets).unwrap_or(0);
+        self.last = Some((key, at));
+        at
     }
 }
 

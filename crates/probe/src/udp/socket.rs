@@ -150,7 +150,7 @@ fn keep_whole(socket: &UdpSocket, address: SocketAddr) -> rustix::io::Result<()>
 }
 
 /// The kernel's stamps of what is received.
-pub(super) fn receive_stamps() -> TimestampingFlag {
+fn receive_stamps() -> TimestampingFlag {
     TimestampingFlag::SOF_TIMESTAMPING_SOFTWARE | TimestampingFlag::SOF_TIMESTAMPING_RX_SOFTWARE
 }
 

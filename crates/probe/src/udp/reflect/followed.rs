@@ -18,7 +18,7 @@ use super::{Clock, Received};
 use crate::limits::{FOLLOWED_NS_MAX, FOLLOWED_REPLIES_MAX};
 use crate::reflector::{Answer, Reflector};
 use crate::time::Timestamp;
-use crate::udp::socket::{ORIGIN_STAMP, around, control_space, receive_stamps};
+use crate::udp::socket::{ORIGIN_STAMP, around, control_space};
 
 /// Replies whose stamps are waited for.
 #[derive(Debug, Default)]
@@ -49,7 +49,8 @@ impl Followed {
         packet: &mut [u8],
     ) {
         if !self.asking {
-            self.asking = setsockopt(socket, Timestamping, &stamps(Direction::Both)).is_ok();
+            let stamping = numbered() | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE;
+            self.asking = setsockopt(socket, Timestamping, &stamping).is_ok();
         }
         let handed_over = clock.wall();
         reflector.seal(&answer, packet, handed_over);
@@ -69,7 +70,7 @@ impl Followed {
     /// All of them are sent: what follows is not stamped.
     pub(super) fn rest(&mut self, socket: &UdpSocket) {
         if std::mem::take(&mut self.asking) {
-            let _stays_on = setsockopt(socket, Timestamping, &stamps(Direction::In));
+            let _stays_on = setsockopt(socket, Timestamping, &numbered());
         }
     }
 
@@ -101,28 +102,17 @@ impl Followed {
 
     /// Some systems count a reply that could not be sent and others do not: the kernel is made to count from zero again.
     fn begin_anew(&mut self, socket: &UdpSocket, reflector: &mut Reflector) {
-        let _counts_anew = setsockopt(socket, Timestamping, &receive_stamps());
+        let _counts_anew = setsockopt(socket, Timestamping, &TimestampingFlag::empty());
         while next_stamp(socket).is_some() {}
         self.waiting.drain(..).for_each(|waiting| reflector.departed(&waiting.answer, waiting.handed_over));
         (self.next_number, self.asking) = (0, false);
     }
 }
 
-#[derive(Clone, Copy)]
-enum Direction {
-    In,
-    Both,
-}
-
-/// With numbers, which the kernel counts from zero when they are first asked for, and without the replies themselves.
-fn stamps(direction: Direction) -> TimestampingFlag {
-    let numbered = receive_stamps()
-        | TimestampingFlag::SOF_TIMESTAMPING_OPT_ID
-        | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY;
-    match direction {
-        Direction::In => numbered,
-        Direction::Both => numbered | TimestampingFlag::SOF_TIMESTAMPING_TX_SOFTWARE,
-    }
+/// With numbers, which the kernel counts from zero when they are first asked for, and without the replies themselves. That stamps
+/// are told is asked for with those of what is received.
+fn numbered() -> TimestampingFlag {
+    TimestampingFlag::SOF_TIMESTAMPING_OPT_ID | TimestampingFlag::SOF_TIMESTAMPING_OPT_TSONLY
 }
 
 /// The number and the time of a reply that left.
