@@ -46,8 +46,8 @@ pub const FLOOD_WAITING_MAX: u64 = 64;
 pub const INTERVAL_NS_MIN: u64 = 1_000;
 /// A prober that sleeps is awake no longer than this before a probe is due.
 pub const LEAD_NS_MAX: u64 = 500_000;
-/// That long it may be awake even where it is more than a tenth of the interval, but not more than half.
-pub const LEAD_SHARE_MIN_NS: u64 = 50_000;
+/// That long it may be awake even where it is more than a tenth of the interval, but not more than three quarters.
+pub const LEAD_SHORT_NS_MAX: u64 = 75_000;
 /// A prober that spins does not sleep in this time before a probe is due.
 pub const SPIN_NS_MAX: u64 = 2_000_000;
 /// The last part of either, in which only the clock is looked at, when that is no more than a tenth of the interval.

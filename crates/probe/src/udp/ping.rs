@@ -142,7 +142,7 @@ struct Lane {
     packet: Vec<u8>,
     error: ErrorEstimate,
     /// When the kernel was asked how good its clock is.
-    asked_at: Option<Moment>,
+    asked_at: Moment,
 }
 
 impl Pinger {
@@ -175,8 +175,8 @@ impl Pinger {
                 next_number: 0,
                 complaints: BTreeMap::new(),
                 packet: Vec::new(),
-                error: ErrorEstimate::unknown(options.format),
-                asked_at: None,
+                error: clock.state().estimate(options.format),
+                asked_at: clock.now(),
             });
             start = start.plus(apart);
         }
@@ -226,6 +226,7 @@ impl Pinger {
             }
             for (place, lane) in self.lanes.iter_mut().enumerate() {
                 let mut told = |event: &Event, statistics: &Statistics| tell(place, event, statistics);
+                lane.ask(&self.clock);
                 lane.receive(&self.clock, &mut self.buffer, &mut told)?;
             }
         }
@@ -298,17 +299,10 @@ impl Lane {
     }
 
     fn send(&mut self, clock: &Clock, sequence: u64, due: Moment) -> Timestamp {
-        let error = self.error(clock);
-        let (mut at, mut wall) = (clock.now(), clock.wall());
-        let mut sent = Err(nix::Error::EAGAIN);
+        let (mut at, mut wall, mut sent) = self.hand_over(clock, sequence);
         // The second try is for an error that an earlier probe left behind: it is told once, and not about this one.
-        for _try in 0..2 {
-            (at, wall) = (clock.now(), clock.wall());
-            self.form.write(&Particulars { sequence, sent: wall, error }, &mut self.packet);
-            sent = send(self.socket.as_raw_fd(), &self.packet, MsgFlags::MSG_DONTWAIT);
-            if !matches!(sent, Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH)) {
-                break;
-            }
+        if matches!(sent, Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH)) {
+            (at, wall, sent) = self.hand_over(clock, sequence);
         }
         self.prober.sent(sequence, at, wall, due);
         match sent {
@@ -325,14 +319,19 @@ impl Lane {
         wall
     }
 
-    /// How good the clock is: the kernel is asked again and again, but not for every probe.
-    fn error(&mut self, clock: &Clock) -> ErrorEstimate {
+    fn hand_over(&mut self, clock: &Clock, sequence: u64) -> (Moment, Timestamp, nix::Result<usize>) {
+        let (at, wall) = (clock.now(), clock.wall());
+        self.form.write(&Particulars { sequence, sent: wall, error: self.error }, &mut self.packet);
+        (at, wall, send(self.socket.as_raw_fd(), &self.packet, MsgFlags::MSG_DONTWAIT))
+    }
+
+    /// Asks the kernel how good the clock is, again and again, but not when a probe is due at once.
+    fn ask(&mut self, clock: &Clock) {
         let now = clock.now();
-        if self.asked_at.is_none_or(|at| now >= at.plus(ASK_AGAIN)) {
+        if now >= self.asked_at.plus(ASK_AGAIN) {
             self.error = clock.state().estimate(self.format);
-            self.asked_at = Some(now);
+            self.asked_at = now;
         }
-        self.error
     }
 
     /// Takes everything that has come: first stamps, which the answers need.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{LEAD_NS_MAX, LEAD_SHARE_MIN_NS, SPIN_NS_MAX, WATCH_NS_MAX};
+use crate::limits::{LEAD_NS_MAX, LEAD_SHORT_NS_MAX, SPIN_NS_MAX, WATCH_NS_MAX};
 use crate::time::nanos_of;
 
 /// One of this many of its nanoseconds is taken from the lead at each waking that was in time.
@@ -19,11 +19,11 @@ pub(super) struct Lead {
 }
 
 impl Lead {
-    /// For probes that are `apart`, with sleep in between. A tenth of the time, or half of a short time, is the most that
-    /// is spent awake. It begins with the most: the first probes are to be in time as well.
+    /// For probes that are `apart`, with sleep in between. A tenth of the time, or three quarters of a short time, is the most
+    /// that is spent awake. It begins with the most: the first probes are to be in time as well.
     pub(super) fn sleeping(apart: Duration) -> Self {
         let apart = nanos_of(apart);
-        let most = (apart / 10).max(LEAD_SHARE_MIN_NS.min(apart / 2)).min(LEAD_NS_MAX);
+        let most = (apart / 10).max(LEAD_SHORT_NS_MAX.min(apart / 4 * 3)).min(LEAD_NS_MAX);
         Self { nanos: most, learned: true, most, watch: watch(apart).min(most) }
     }
 
@@ -83,7 +83,7 @@ mod tests {
             let apart = Duration::from_micros(apart_us);
             nanos_of(apart) - Lead::sleeping(apart).sleep(nanos_of(apart))
         };
-        assert_eq!([1_000_000, 1_000, 200, 100, 20].map(awake), [500_000, 100_000, 50_000, 50_000, 10_000]);
+        assert_eq!([1_000_000, 1_000, 200, 100, 20].map(awake), [500_000, 100_000, 75_000, 75_000, 15_000]);
         let spinning = Lead::spinning(Duration::from_millis(1));
         assert_eq!(spinning.sleep(1_000_000), 0);
         assert!(spinning.is_close(WATCH_NS_MAX) && !spinning.is_close(WATCH_NS_MAX + 1));
