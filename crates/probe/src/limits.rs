@@ -6,6 +6,9 @@ pub const PACKET_BYTES_MAX: usize = 65_507;
 pub const BATCH_PACKETS_MAX: usize = 64;
 /// Replies to one peer that leave as one message, at the least: fewer are no burst, and leave as they came, one by one.
 pub const GROUP_PACKETS_MIN: usize = 8;
+/// The requests of such replies came this close to one another on average. Those that came more slowly and were waited with are
+/// not made a burst of, for what lies on the way might treat it as one packet.
+pub const GROUP_GAP_NS_MAX: u64 = 20_000;
 /// Longest of such replies: what fits the least MTU of IPv6 (RFC 8200 §5) beside its header and that of UDP.
 pub const SEGMENT_BYTES_MAX: usize = 1_232;
 /// Octets of such a message: those of one datagram.

@@ -335,7 +335,7 @@ impl Batch {
             let Some(answer) = received.answer else { continue };
             let packet = &buffer[..answer.length];
             if received.is_plain() {
-                replies.push(Reply { to: received.source, packet });
+                replies.push(Reply { to: received.source, packet, asked: received.around.stamp });
             } else {
                 let _as_good_as_lost =
                     send_one(socket, received.source, received.around.destination, answer.dscp, packet);

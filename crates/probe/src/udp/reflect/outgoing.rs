@@ -1,6 +1,7 @@
 //! Replies on their way out, in as few system calls and passes through the kernel as can be: many replies of one length to
 //! one peer are handed over as a single message that the kernel, or the device, cuts into datagrams (`UDP_SEGMENT`, udp(7));
-//! each datagram carries what was written for it alone. Where that is not possible they leave one by one, with the same octets.
+//! each datagram carries what was written for it alone. Where that is not possible, and where no rush of requests is to be answered, they leave one
+//! by one, with the same octets.
 //!
 //! Replies to one peer leave in the order in which they are given. Absent: replies that need something said about their way.
 
@@ -11,13 +12,18 @@ use std::os::fd::AsRawFd as _;
 use nix::sys::socket::sockopt::UdpGsoSegment;
 use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg, setsockopt};
 
-use crate::limits::{BATCH_PACKETS_MAX, GROUP_BYTES_MAX, GROUP_PACKETS_MIN, SEGMENT_BYTES_MAX};
+use crate::limits::{
+    BATCH_PACKETS_MAX, GROUP_BYTES_MAX, GROUP_GAP_NS_MAX, GROUP_PACKETS_MIN, SEGMENT_BYTES_MAX,
+};
+use crate::time::Timestamp;
 
 /// A reply and where it goes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reply<'a> {
     pub(super) to: SocketAddr,
     pub(super) packet: &'a [u8],
+    /// When its request came, by the kernel.
+    pub(super) asked: Option<Timestamp>,
 }
 
 /// What sends them.
@@ -114,12 +120,20 @@ fn send(replies: &mut [Reply<'_>], cuts: &mut bool, hand_over: HandOver<'_>) {
     }
 }
 
-/// The length of all replies to a peer, when they are enough, and short enough, to be handed over as one message.
+/// The length of all replies to a peer, when they are enough, short enough, and asked for in such a rush as to
+/// be handed over as one message.
 fn common_length(replies: &[Reply<'_>]) -> Option<u16> {
     let length = replies.first()?.packet.len();
     let alike = replies.iter().all(|reply| reply.packet.len() == length);
     let fits = (1..=SEGMENT_BYTES_MAX).contains(&length) && replies.len() >= GROUP_PACKETS_MIN;
-    u16::try_from(length).ok().filter(|_| alike && fits)
+    u16::try_from(length).ok().filter(|_| alike && fits && is_burst(replies))
+}
+
+fn is_burst(replies: &[Reply<'_>]) -> bool {
+    let asked = |reply: Option<&Reply<'_>>| reply.and_then(|reply| reply.asked);
+    let Some((first, last)) = asked(replies.first()).zip(asked(replies.last())) else { return false };
+    let gaps = u64::try_from(replies.len()).unwrap_or(u64::MAX);
+    u64::try_from(last.nanos_since(first)).is_ok_and(|lasted| lasted / gaps <= GROUP_GAP_NS_MAX)
 }
 
 fn hand_over_all(messages: &[Message<'_>], cuts: &mut bool, hand_over: HandOver<'_>) {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::*;
 
+const NOON: Timestamp = Timestamp::from_nanos(1_800_000_000_000_000_000);
+
 /// A reflector's socket, and peers.
 struct World {
     socket: UdpSocket,
@@ -36,7 +38,7 @@ impl World {
     fn replies<'a>(&self, sent: &Sent, packets: &'a [Vec<u8>]) -> Vec<Reply<'a>> {
         let to = |peer: usize| self.peers[peer].local_addr().unwrap();
         let replies = sent.iter().zip(packets);
-        replies.map(|((peer, _), packet)| Reply { to: to(*peer), packet }).collect()
+        replies.map(|((peer, _), packet)| Reply { to: to(*peer), packet, asked: Some(NOON) }).collect()
     }
 
     /// Every peer receives its own packets, and nothing else.
@@ -126,6 +128,28 @@ fn a_burst_is_one_message_for_each_peer() {
 }
 
 #[test]
+fn what_was_asked_for_slowly_is_no_burst_even_when_it_was_waited_with() {
+    let together = |gap: Option<u64>| {
+        let world = World::new("127.0.0.1:0", 1);
+        let sent = [(0, 64); 20];
+        let packets = World::packets(&sent);
+        let mut replies = world.replies(&sent, &packets);
+        for (place, reply) in (0..).zip(&mut replies) {
+            reply.asked = gap.map(|gap| Timestamp::from_nanos(NOON.nanos() + place * gap));
+        }
+        let mut all = Vec::new();
+        send(&mut replies, &mut true, &mut |messages, _| {
+            all.push(messages.len());
+            Ok(messages.len())
+        });
+        all == [1]
+    };
+    assert!(together(Some(0)) && together(Some(2_000)) && together(Some(GROUP_GAP_NS_MAX)));
+    assert!(!together(Some(100_000)), "ten thousand a second");
+    assert!(!together(None), "nobody knows");
+}
+
+#[test]
 fn what_cannot_be_cut_leaves_one_by_one_and_is_not_tried_again() {
     let refusals = [
         (nix::Error::EIO, false),
@@ -149,7 +173,8 @@ fn what_cannot_be_cut_leaves_one_by_one_and_is_not_tried_again() {
             }
             let pieces =
                 messages.iter().flat_map(|message| message.pieces.iter().map(|piece| (message.to, piece)));
-            let mut again: Vec<Reply<'_>> = pieces.map(|(to, packet)| Reply { to, packet }).collect();
+            let mut again: Vec<Reply<'_>> =
+                pieces.map(|(to, packet)| Reply { to, packet, asked: None }).collect();
             plain.send(&world.socket, &mut again);
             Ok(messages.len())
         });
@@ -172,7 +197,7 @@ fn a_reply_that_cannot_be_sent_does_not_keep_back_the_others() {
     let mut replies = world.replies(&sent, &packets);
     // Nobody may send there unasked: a message of a group, and single ones.
     let broadcast: SocketAddr = "255.255.255.255:9".parse().unwrap();
-    let unsendable = |packet| Reply { to: broadcast, packet };
+    let unsendable = |packet| Reply { to: broadcast, packet, asked: Some(NOON) };
     replies.extend(packets.iter().take(20).map(|packet| unsendable(packet.as_slice())));
     world.outgoing.send(&world.socket, &mut replies);
     world.check_received(&sent, &packets);
