@@ -102,16 +102,15 @@ enum Message {
 }
 
 impl Background {
-    /// Starts the thread, which may read what the event loops may, and hold so many bytes of so many files in snapshots that it
-    /// makes there.
+    /// Starts the thread, which may read what the event loops may, and hold so many bytes in so many snapshots that it makes
+    /// there.
     ///
     /// # Errors
     /// When the system has no thread left.
     pub(crate) fn start(
         readable: Arc<Readable>,
         scratch: Scratch,
-        bytes_max: usize,
-        files_max: usize,
+        (bytes_max, files_max): (usize, usize),
     ) -> Result<Self, Error> {
         let (queue, jobs) = sync_channel(limits::BACKGROUND_QUEUED_MAX);
         let is_ending = Arc::<AtomicBool>::default();

@@ -73,60 +73,46 @@ impl Server {
     /// When a folder cannot be served, an address not be had, the access log not be opened, or the system is out of
     /// threads or descriptors. Nothing is left behind then.
     pub fn start(self) -> Result<Running, Error> {
-        let Settings {
-            sites,
-            listeners,
-            workers,
-            limits,
-            access_log,
-            compress,
-            scratch,
-            monitor,
-            identity,
-            tls,
-        } = self.settings;
+        let Settings { sites, listeners, limits, access_log, tls, .. } = &self.settings;
         let processors = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let loops = workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
-        check(&listeners, &sites)?;
+        let loops = self.settings.workers.unwrap_or_else(processors).clamp(1, limits::WORKERS_MAX);
+        check(listeners, sites)?;
         let descriptors = descriptors::raised();
-        let mut opened = Sites::open(&sites)?;
+        let mut opened = Sites::open(sites)?;
         // Before the user changes: private keys are often for root alone.
-        let identities = shown(&tls, &listeners, &sites)?;
+        let identities = shown(tls, listeners, sites)?;
         let policy_of_tls = Policy { hsts: tls.hsts.map(hsts), ..Policy::default() };
         let mut bounds =
             listeners.iter().map(|listener| bound(listener, loops)).collect::<Result<Vec<_>, _>>()?;
-        let monitor = monitor.map(monitor::Listening::at).transpose()?;
-        if let Some(identity) = &identity {
+        let monitor = self.settings.monitor.map(monitor::Listening::at).transpose()?;
+        if let Some(identity) = &self.settings.identity {
             privileges::become_user(identity)?;
             // Who is less may have to be told so.
-            opened = Sites::open(&sites)?;
+            opened = Sites::open(sites)?;
         }
         let opened = Arc::new(opened);
-        let readable = Arc::new(Readable::of(&sites)?);
+        let readable = Arc::new(Readable::of(sites)?);
         let of_log: Arc<Counters> = Arc::default();
-        let log = access_log.map(|log| access_log::Writer::start(&log, Arc::clone(&of_log))).transpose()?;
+        let log =
+            access_log.as_ref().map(|log| access_log::Writer::start(log, Arc::clone(&of_log))).transpose()?;
         let counters: Vec<Arc<Counters>> = (0..loops).map(|_| Arc::default()).collect();
         let metrics = Metrics::new(counters.iter().cloned().chain([of_log]));
         let addresses = bounds.iter().map(|bound| bound.address.clone()).collect();
         let files = bounds.iter_mut().filter_map(|bound| bound.file.take()).collect();
         let monitor = monitor.map(|monitor| monitor.answer(metrics.clone())).transpose()?;
         let listeners = by_loop(bounds, loops, identities.as_ref());
-        let division = divided(&limits, descriptors, loops);
-        let limits = Limits { connections_max: division.connections_max, ..limits };
-        let held_bytes_max = tree::held_bytes_max(&limits);
-        let background = Background::start(
-            Arc::clone(&readable),
-            Scratch::at(&scratch),
-            held_bytes_max,
-            division.snapshots_max,
-        )?;
+        let division = divided(limits, descriptors, loops);
+        let limits = Limits { connections_max: division.connections_max, ..*limits };
+        let scratch = Scratch::at(&self.settings.scratch);
+        let room = (tree::held_bytes_max(&limits), division.snapshots_max);
+        let background = Background::start(Arc::clone(&readable), scratch, room)?;
         let admission = Arc::new(Admission::new(&limits));
         let share = Share::of(&limits, division.files_max, loops);
         let mut running = Running {
             loops: Vec::new(),
             addresses,
             metrics,
-            sites,
+            sites: self.settings.sites,
             readable,
             confinement: Confinement::Fully,
             monitor,
@@ -145,21 +131,26 @@ impl Server {
                 counters,
                 log: running.log.as_ref().map(access_log::Writer::notes),
                 background: running.background.queue(),
-                compress,
+                compress: self.settings.compress,
                 limits,
                 share: share.clone(),
                 control: Arc::clone(&control),
                 policy_of_tls: policy_of_tls.clone(),
             };
-            let (thread, confinement) = spawn(index, parts, Arc::clone(&running.readable))?;
-            running.loops.push((control, thread));
-            running.confinement = running.confinement.min(confinement);
+            running.begin(index, control, parts)?;
         }
         Ok(running)
     }
 }
 
 impl Running {
+    fn begin(&mut self, index: usize, control: Arc<Control>, parts: Parts) -> Result<(), Error> {
+        let (thread, confinement) = spawn(index, parts, Arc::clone(&self.readable))?;
+        self.loops.push((control, thread));
+        self.confinement = self.confinement.min(confinement);
+        Ok(())
+    }
+
     /// Where it can be reached, in the order of the settings.
     #[must_use]
     pub fn addresses(&self) -> &[Address] {
