@@ -10,8 +10,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use crate::accept::Coding;
 use crate::compress;
@@ -83,12 +83,13 @@ pub(crate) struct Made {
     pub(crate) forms: Vec<(Coding, Form)>,
 }
 
-/// The thread. Dropping it ends it when the file in hand is done.
+/// The thread. Dropping it ends it when the file in hand is done; one that a disk keeps waiting is left to itself after a while.
 #[derive(Debug)]
 pub(crate) struct Background {
     queue: SyncSender<Message>,
     is_ending: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    /// Nothing is ever sent; its other end is gone when the thread is. Locked for the sake of `Sync` alone.
+    ended: Mutex<Receiver<()>>,
 }
 
 /// The end of the queue that an event loop has.
@@ -115,16 +116,18 @@ impl Background {
         let (queue, jobs) = sync_channel(limits::BACKGROUND_QUEUED_MAX);
         let is_ending = Arc::<AtomicBool>::default();
         let ends = Arc::clone(&is_ending);
-        let thread = std::thread::Builder::new()
+        let (over, ended) = sync_channel(0);
+        std::thread::Builder::new()
             .name("background".to_owned())
             .spawn(move || {
                 // Both make it safer or fairer, and neither is needed for right answers.
                 let _confined = readable.confine_this_thread(scratch.folder());
                 let _yielding = rustix::process::setpriority_process(None, NICEST);
                 work(&jobs, &ends, Held { scratch, files: Vec::new(), bytes_max, files_max });
+                drop::<SyncSender<()>>(over);
             })
             .map_err(|source| Error::Resources { source })?;
-        Ok(Self { queue, is_ending, thread: Some(thread) })
+        Ok(Self { queue, is_ending, ended: Mutex::new(ended) })
     }
 
     /// For an event loop.
@@ -138,9 +141,8 @@ impl Drop for Background {
         self.is_ending.store(true, Ordering::Relaxed);
         // Wakes it; with a full queue it is awake, and looks at the flag before each job.
         let _sent = self.queue.try_send(Message::End);
-        if let Some(thread) = self.thread.take() {
-            let _ended = thread.join();
-        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ended = ended.recv_timeout(Duration::from_millis(limits::BACKGROUND_END_MS_MAX));
     }
 }
 
@@ -203,7 +205,7 @@ struct HeldFile {
 impl Held {
     /// A snapshot of this version, if there is room for it and it is still the version on disk.
     fn hold(&mut self, source: Source) -> Option<Arc<Snapshot>> {
-        self.files.retain(|file| file.snapshot.strong_count() > 0);
+        self.files.retain(|file| file.snapshot().is_some());
         let (stamp, len) = match &source {
             Source::Bytes(bytes) => (None, bytes.len()),
             Source::File(file) => (Some(*file.stamp()), usize::try_from(file.stamp().len).ok()?),
@@ -228,12 +230,17 @@ impl Held {
 }
 
 impl HeldFile {
-    /// The memory, if `source` is of the same bytes; another loop asked for it.
+    /// The snapshot, if somebody has it and it has its bytes.
+    fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.upgrade().filter(|snapshot| !snapshot.is_broken())
+    }
+
+    /// The snapshot, if `source` is of the same bytes; another loop asked for it.
     fn of(&self, source: &Source, len: usize) -> Option<Arc<Snapshot>> {
         if self.len != len {
             return None;
         }
-        let snapshot = self.snapshot.upgrade()?;
+        let snapshot = self.snapshot()?;
         let is_same = match source {
             Source::Bytes(bytes) => snapshot.read_whole().is_ok_and(|own| own == *bytes),
             Source::File(file) => self.stamp.as_ref() == Some(file.stamp()),

@@ -1,10 +1,9 @@
 //! The event loops may read the folders that are served, and nothing else: Landlock, on each of their threads.
 //!
-//! The thread in the background may make files of its own in one folder more.
-//!
 //! *Promises* that a thread that was confined opens no file outside those folders, makes or changes none, and neither binds
 //! nor connects a TCP socket, as far as the kernel knows these rules; how far that is, it says. Descriptors that are open
-//! already stay usable, so the access log is written all the same.
+//! already stay usable, so the access log is written all the same. The thread that makes snapshots may read and write files in
+//! the folder for them as well, and make none with a name.
 //!
 //! A rule is about a folder, not about a name. Where the root is a symbolic link, which a deployment may point elsewhere, the
 //! rule is for the folder that holds both the link and what it points to, so that a reload can follow it. *Absent:*
@@ -87,7 +86,7 @@ impl Readable {
         Ok(())
     }
 
-    /// Confines the thread that calls, for good. Of `scratch` it may make and change files.
+    /// Confines the thread that calls, for good. In `scratch` it may read and write files, and make such as have no name.
     ///
     /// # Errors
     /// When the kernel has room for no more rules, or a folder is gone.
@@ -110,7 +109,7 @@ impl Readable {
             rules = rules.add_rule(PathBeneath::new(PathFd::new(&folder.path)?, read))?;
         }
         if let Some(folder) = scratch {
-            let change = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::MakeReg;
+            let change = AccessFs::ReadFile | AccessFs::WriteFile;
             rules = rules.add_rule(PathBeneath::new(folder, change))?;
         }
         Ok(rules.restrict_self()?)

@@ -246,6 +246,13 @@ impl Loop {
                 Err(_) => break,
             }
         }
+        // Answers that are cut now have their lines as well.
+        for index in 0..self.connections.len() {
+            if let Some(connection) = self.connections[index].connection.take() {
+                self.close(index, *connection);
+            }
+        }
+        self.end_log_turn();
         self.hand_over_log();
     }
 
@@ -361,6 +368,7 @@ impl Loop {
             } else {
                 self.settle(index, connection, fate);
             }
+            self.relieve_log();
         }
     }
 

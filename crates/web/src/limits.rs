@@ -171,8 +171,14 @@ pub(crate) const LOG_BATCH_BYTES: usize = 64 * 1024;
 /// or so many milliseconds old.
 pub(crate) const LOG_BATCH_MS: u64 = 100;
 
-/// Batches of lines that wait for the thread that writes the access log.
-pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 64;
+/// Batches of lines that wait for the thread that writes the access log,
+pub(crate) const LOG_BATCHES_QUEUED_MAX: usize = 1024;
+
+/// and bytes of them.
+pub(crate) const LOG_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Requests that are noted in a turn before lines are made of them.
+pub(crate) const LOG_NOTES_MAX: usize = 1024;
 
 /// Batches whose memory is kept for the next ones.
 pub(crate) const LOG_BATCHES_SPARE_MAX: usize = 8;
@@ -188,6 +194,9 @@ pub(crate) const LOG_END_MS_MAX: u64 = 5_000;
 
 /// Length in bytes of the smallest and the largest file that is compressed into the cache.
 pub(crate) const COMPRESSED_FILE_BYTES: std::ops::RangeInclusive<u64> = 256..=1024 * 1024;
+
+/// Milliseconds that the end of a server waits for the file that the thread in the background has in hand.
+pub(crate) const BACKGROUND_END_MS_MAX: u64 = 2_000;
 
 /// Files that wait for the thread in the background.
 pub(crate) const BACKGROUND_QUEUED_MAX: usize = 32;

@@ -5,6 +5,7 @@
 //! the program's.
 
 use std::borrow::Cow;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -103,7 +104,7 @@ impl Server {
         let listeners = by_loop(bounds, loops, identities.as_ref());
         let division = divided(limits, descriptors, loops);
         let limits = Limits { connections_max: division.connections_max, ..*limits };
-        let scratch = Scratch::at(&self.settings.scratch);
+        let scratch = scratch(&self.settings.scratch);
         let room = (tree::held_bytes_max(&limits), division.snapshots_max);
         let background = Background::start(Arc::clone(&readable), scratch, room)?;
         let admission = Arc::new(Admission::new(&limits));
@@ -299,6 +300,19 @@ fn spawn(
 
 fn resources(errno: rustix::io::Errno) -> Error {
     Error::Resources { source: errno.into() }
+}
+
+/// Where snapshots are made; says so when that is not the folder that was named.
+fn scratch(folder: &Path) -> Scratch {
+    let scratch = Scratch::at(folder);
+    if scratch.folder().is_none() {
+        tracing::info!(
+            "{} is no folder on disk for files without a name, so copies of popular large files are in memory, from which \
+             sending costs more; set TMPDIR to one that is",
+            folder.display()
+        );
+    }
+    scratch
 }
 
 /// Who may have how many descriptors; says so when that is fewer connections than are wanted.

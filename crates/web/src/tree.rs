@@ -232,7 +232,7 @@ impl Tree {
         self.files.find(site, key, is_right).or_else(|| self.absent.find(site, key, is_right))
     }
 
-    /// Has a file held in memory that the kernel sends from, if it was asked for often enough by now.
+    /// Has a snapshot made of a file, if it was asked for often enough by now.
     pub(crate) fn hold(&mut self, site: usize, key: &[u8], entry: &Entry) {
         let Some(task) = entry.to_hold(self.tickets + 1) else { return };
         let ticket = self.ticket();

@@ -59,7 +59,10 @@ impl Notes {
 
     /// So much was noted that lines have to be made of it before the turn is over.
     pub(crate) fn is_full(&self) -> bool {
-        self.made.texts.len() + self.ended.texts.len() >= limits::LOG_BATCH_BYTES
+        let is_much = |records: &Records| {
+            records.records.len() >= limits::LOG_NOTES_MAX || records.texts.len() >= limits::LOG_BATCH_BYTES
+        };
+        is_much(&self.made) || is_much(&self.ended)
     }
 
     /// Makes lines of what was noted, in which the answers made in this turn took so long.

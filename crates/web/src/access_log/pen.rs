@@ -57,7 +57,7 @@ impl Pen {
         let lost = self
             .finish_line()
             .map_or_else(|error| (lines.count, Some(error)), |()| self.append(&lines.bytes));
-        self.shared.written(lines.count);
+        self.shared.written(lines.count, lines.bytes.len());
         self.note(lost);
         self.tell(Tells::Seldom);
     }

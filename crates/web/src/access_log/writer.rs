@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -50,6 +50,8 @@ pub(super) struct Shared {
     next: Mutex<Option<File>>,
     /// Lines that were taken and are not written.
     waiting: AtomicUsize,
+    /// Their bytes.
+    waiting_bytes: AtomicUsize,
     /// Lines that were not taken, since it was told last.
     dropped: AtomicUsize,
     /// Memory for lines, to be used again.
@@ -114,16 +116,17 @@ impl Writer {
 impl Sender {
     /// Hands lines over, or returns how many were lost since the thread is too far behind.
     pub(super) fn send(&self, lines: Lines) -> Result<(), usize> {
-        let count = lines.count;
+        let (count, bytes) = (lines.count, lines.bytes.len());
         self.shared.waiting.fetch_add(count, Ordering::Relaxed);
-        match self.queue.try_send(Message::Lines(lines)) {
-            Ok(()) => Ok(()),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.shared.written(count);
-                self.shared.dropped.fetch_add(count, Ordering::Relaxed);
-                Err(count)
-            }
+        let waiting_bytes = self.shared.waiting_bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        let is_taken = waiting_bytes <= limits::LOG_WAITING_BYTES_MAX
+            && self.queue.try_send(Message::Lines(lines)).is_ok();
+        if is_taken {
+            return Ok(());
         }
+        self.shared.written(count, bytes);
+        self.shared.dropped.fetch_add(count, Ordering::Relaxed);
+        Err(count)
     }
 
     /// Memory for the next lines.
@@ -139,8 +142,9 @@ impl Shared {
     }
 
     /// Lines that do not wait any more.
-    pub(super) fn written(&self, lines: usize) {
+    pub(super) fn written(&self, lines: usize, bytes: usize) {
         self.waiting.fetch_sub(lines, Ordering::Relaxed);
+        self.waiting_bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
     /// Takes memory back of lines that are written, unless there is enough of it.

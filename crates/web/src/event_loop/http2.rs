@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 use super::Loop;
 use super::clock::Clock;
-use super::connection::{Connection, Pace, Settling, Waits};
+use super::connection::{Connection, Pace, Settling, Then, Waits};
 use super::outgoing::Piece;
 use super::serve::Fate;
 use crate::access_log::Kept;
@@ -146,8 +146,20 @@ impl Loop {
         let was_sending = http2.is_sending();
         let fate = self.serve_streams(connection, &mut http2);
         http2.note_progress(was_sending, self.clock.ms());
+        let is_over = http2.is_over;
         connection.http2 = Some(http2);
+        if fate == Fate::Over && is_over {
+            return self.linger_behind(connection);
+        }
         fate
+    }
+
+    /// All is said. What the peer sends until it has read that, windows say, is read and thrown away: the kernel would answer it
+    /// with a reset, at which the peer loses what it has not read.
+    fn linger_behind(&mut self, connection: &mut Connection) -> Fate {
+        self.part(connection, Reason::NO_ERROR);
+        connection.then = Then::Linger;
+        self.serve_rounds(connection)
     }
 
     fn serve_streams(&mut self, connection: &mut Connection, http2: &mut Http2) -> Fate {

@@ -159,7 +159,11 @@ impl Outgoing {
             }
             Some(Piece::Snapshot(snapshot, range)) => {
                 if let Some(plain) = transport.plain() {
-                    let taken = plain.send_snapshot(snapshot, range).map_err(refused)?;
+                    let sent = plain.send_snapshot(snapshot, range);
+                    let taken = sent.map_err(|error| match error {
+                        Errno::IO => Sent::Changed,
+                        other => refused(other),
+                    })?;
                     if range.is_empty() {
                         self.pieces.pop_front();
                     }

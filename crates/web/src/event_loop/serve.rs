@@ -53,7 +53,7 @@ impl Loop {
         fate
     }
 
-    fn serve_rounds(&mut self, connection: &mut Connection) -> Fate {
+    pub(super) fn serve_rounds(&mut self, connection: &mut Connection) -> Fate {
         let mut rounds = 0;
         loop {
             if connection.outgoing.is_some()

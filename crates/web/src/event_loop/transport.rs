@@ -38,7 +38,7 @@ impl Plain {
     }
 
     /// Lets the kernel send from the front of `range`, which moves on. More may wait there than of other bytes: it is the same
-    /// memory for all peers, and none of the kernel's own.
+    /// memory for all peers. [`Errno::IO`] when the snapshot does not have those bytes any more.
     pub(crate) fn send_snapshot(
         &mut self,
         snapshot: &Snapshot,
@@ -49,7 +49,14 @@ impl Plain {
             self.widen(true);
         }
         let wanted = usize::try_from(left.min(limits::SENDFILE_BYTES_MAX)).unwrap_or(usize::MAX);
-        rustix::fs::sendfile(&self.socket, snapshot.descriptor(), Some(&mut range.start), wanted)
+        match rustix::fs::sendfile(&self.socket, snapshot.descriptor(), Some(&mut range.start), wanted) {
+            // It ends before it should, or cannot be read.
+            Ok(0) | Err(Errno::IO) if wanted > 0 => {
+                snapshot.give_up();
+                Err(Errno::IO)
+            }
+            sent => sent,
+        }
     }
 
     /// Sets how much may wait in the kernel (tcp(7), `TCP_NOTSENT_LOWAT`). Unix sockets have another bound of their own.
@@ -207,5 +214,26 @@ fn flags(follows: Follows) -> SendFlags {
     match follows {
         Follows::More => SendFlags::NOSIGNAL | SendFlags::MORE,
         Follows::Nothing | Follows::End => SendFlags::NOSIGNAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::path::Path;
+
+    use super::*;
+    use crate::tree::Scratch;
+
+    #[test]
+    fn a_snapshot_that_lost_bytes_is_given_up() {
+        let snapshot = Scratch::at(Path::new(env!("CARGO_MANIFEST_DIR"))).of_bytes(&[7; 1000]).unwrap();
+        rustix::fs::ftruncate(snapshot.descriptor(), 400).unwrap();
+        let (own, _peer) = UnixStream::pair().unwrap();
+        let (mut plain, mut range) = (Plain::new(own.into()), 0..1000);
+        assert_eq!(plain.send_snapshot(&snapshot, &mut range), Ok(400));
+        assert!(!snapshot.is_broken());
+        assert_eq!(plain.send_snapshot(&snapshot, &mut range), Err(Errno::IO));
+        assert!(snapshot.is_broken());
     }
 }

@@ -46,10 +46,10 @@ pub(crate) enum Compression {
     Asked(u64),
 }
 
-/// Whether a file that is held open is to be held in memory.
+/// Whether a snapshot is to be made of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holding {
-    /// No: it is in memory, or too large.
+    /// No: there is one, or it is too small.
     Unfit,
     /// When it was asked for `wanted` times, of which there were so many.
     After { asked: u32, wanted: u32 },
@@ -88,6 +88,14 @@ impl Content {
             Self::Memory(bytes) => bytes.len() >= limits::HELD_FILE_BYTES_MIN,
             Self::Open(_) => true,
             Self::Snapshot(_) => false,
+        }
+    }
+
+    /// Whether its bytes cannot be read any more.
+    fn is_broken(&self) -> bool {
+        match self {
+            Self::Snapshot(snapshot) => snapshot.is_broken(),
+            Self::Memory(_) | Self::Open(_) => false,
         }
     }
 
@@ -141,7 +149,7 @@ impl Entry {
         self.content(Coding::Identity)?.source().map(Task::Compress)
     }
 
-    /// What is to be held in memory of it under the number `ticket`, now that it was asked for once more. What cannot be held
+    /// Of what a snapshot is to be made under the number `ticket`, now that it was asked for once more. What cannot be held
     /// is tried ever more seldom.
     pub(super) fn to_hold(&self, ticket: u64) -> Option<Task> {
         let Holding::After { asked, wanted } = self.holding.get() else { return None };
@@ -208,9 +216,9 @@ impl Entry {
         })
     }
 
-    /// Whether an event came for it.
+    /// Whether an event came for it, or its bytes are gone.
     pub(super) fn is_stale(&self) -> bool {
-        self.stale.get()
+        self.stale.get() || self.contents.iter().any(|(_, content)| content.is_broken())
     }
 
     /// Whether it is what would be found now.

@@ -2,17 +2,19 @@
 //! what it is until the last peer has read it.
 //!
 //! A snapshot is a file without a name (open(2), `O_TMPFILE`) in a folder on disk, which no other process can reach but as
-//! this one or as root, by way of `/proc`. The page cache holds it in large pieces, from which sending costs a third less than from
+//! this user or as root, by way of `/proc`. The page cache holds it in large pieces, from which sending costs a third less than from
 //! memory files, and may let go of them, since they are on disk. Where no such file can be had, it is a sealed one in memory
-//! (memfd_create(2), fcntl(2) "File Sealing"). *Absent:* which files are worth it.
+//! (memfd_create(2), fcntl(2) "File Sealing"). One that cannot be read any more, because the disk failed or somebody truncated it,
+//! is given up. *Absent:* which files are worth it.
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use rustix::fs::{
-    FallocateFlags, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals, fdatasync, fstatfs,
-    memfd_create, openat,
+    FallocateFlags, FsWord, MemfdFlags, Mode, OFlags, SealFlags, fallocate, fcntl_add_seals, fdatasync,
+    fstatfs, memfd_create, openat,
 };
 use rustix::io::Errno;
 
@@ -24,6 +26,7 @@ use crate::limits;
 pub(crate) struct Snapshot {
     file: OwnedFd,
     len: u64,
+    is_broken: AtomicBool,
 }
 
 /// Where snapshots are made.
@@ -33,8 +36,17 @@ pub(crate) struct Scratch {
     folder: Option<OwnedFd>,
 }
 
-/// `f_type` of statfs(2) for file systems in memory.
-const TMPFS_MAGIC: i64 = 0x0102_1994;
+/// Why there is no snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unmade {
+    /// The file is another one by now, or cannot be read.
+    Changed,
+    /// The system has no room or no descriptor left.
+    NoRoom,
+}
+
+/// `f_type` of statfs(2) for file systems in memory: tmpfs and ramfs.
+const IN_MEMORY: [FsWord; 2] = [0x0102_1994, 0x8584_58f6];
 
 impl Scratch {
     /// In the folder at `path`, or in memory when it is none, is itself in memory, or has no files without a name.
@@ -42,7 +54,8 @@ impl Scratch {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open(path, flags, Mode::empty()).ok();
         let is_fit = |folder: &OwnedFd| {
-            fstatfs(folder).is_ok_and(|about| about.f_type != TMPFS_MAGIC) && nameless(folder).is_some()
+            fstatfs(folder).is_ok_and(|about| !IN_MEMORY.contains(&about.f_type))
+                && nameless(folder).is_some()
         };
         Self { folder: folder.filter(is_fit) }
     }
@@ -66,11 +79,11 @@ impl Scratch {
             while offset < file.stamp().len {
                 let left = usize::try_from(file.stamp().len - offset).unwrap_or(usize::MAX);
                 let piece = &mut piece[..left.min(limits::COPY_BYTES)];
-                read_at(file.file.as_fd(), piece, offset).ok()?;
+                read_at(file.file.as_fd(), piece, offset).map_err(|Changed| Unmade::Changed)?;
                 write(into, piece)?;
-                offset += u64::try_from(piece.len()).ok()?;
+                offset += u64::try_from(piece.len()).expect("a length fits in 64 bits");
             }
-            Some(())
+            Ok(())
         })?;
         file.is_unchanged().then_some(snapshot)
     }
@@ -80,10 +93,14 @@ impl Scratch {
         self.of(u64::try_from(bytes.len()).ok()?, |into| write(into, bytes))
     }
 
-    fn of(&self, len: u64, mut fill: impl FnMut(&OwnedFd) -> Option<()>) -> Option<Snapshot> {
-        let on_disk = self.folder.as_ref().and_then(|folder| on_disk(folder, len, &mut fill));
-        let file = on_disk.or_else(|| in_memory(&mut fill))?;
-        Some(Snapshot { file, len })
+    fn of(&self, len: u64, mut fill: impl FnMut(&OwnedFd) -> Result<(), Unmade>) -> Option<Snapshot> {
+        let on_disk = self.folder.as_ref().map(|folder| on_disk(folder, len, &mut fill));
+        let made = match on_disk {
+            None | Some(Err(Unmade::NoRoom)) => in_memory(&mut fill),
+            Some(Ok(file)) => Ok(file),
+            Some(Err(Unmade::Changed)) => Err(Unmade::Changed),
+        };
+        Some(Snapshot { file: made.ok()?, len, is_broken: AtomicBool::new(false) })
     }
 }
 
@@ -98,53 +115,70 @@ impl Snapshot {
         self.file.as_fd()
     }
 
-    /// The bytes at `offset`.
+    /// The bytes at `offset`. A snapshot that does not have them is given up.
     pub(crate) fn read_at(&self, into: &mut [u8], offset: u64) -> Result<(), Changed> {
-        read_at(self.file.as_fd(), into, offset)
+        read_at(self.file.as_fd(), into, offset).inspect_err(|_| self.give_up())
     }
 
     /// All bytes.
     pub(crate) fn read_whole(&self) -> Result<Arc<[u8]>, Changed> {
-        read_whole(self.file.as_fd(), self.len)
+        read_whole(self.file.as_fd(), self.len).inspect_err(|_| self.give_up())
+    }
+
+    /// It does not have the bytes any more that it had: nothing is answered from it again.
+    pub(crate) fn give_up(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was given up.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.is_broken.load(Ordering::Relaxed)
     }
 }
 
 /// Room is taken first, and what was written is on disk before anybody is sent any of it: a disk that is full or fails says so
 /// now, and not by giving other bytes back later.
-fn on_disk(folder: &OwnedFd, len: u64, fill: &mut impl FnMut(&OwnedFd) -> Option<()>) -> Option<OwnedFd> {
-    let file = nameless(folder)?;
+fn on_disk(
+    folder: &OwnedFd,
+    len: u64,
+    fill: &mut impl FnMut(&OwnedFd) -> Result<(), Unmade>,
+) -> Result<OwnedFd, Unmade> {
+    let file = nameless(folder).ok_or(Unmade::NoRoom)?;
     match fallocate(&file, FallocateFlags::empty(), 0, len) {
         Ok(()) | Err(Errno::OPNOTSUPP) => {}
-        Err(_) => return None,
+        Err(_) => return Err(Unmade::NoRoom),
     }
     fill(&file)?;
-    fdatasync(&file).ok()?;
-    Some(file)
+    fdatasync(&file).map_err(|_| Unmade::NoRoom)?;
+    Ok(file)
 }
 
-fn in_memory(fill: &mut impl FnMut(&OwnedFd) -> Option<()>) -> Option<OwnedFd> {
-    let memory = memfd_create("snapshot", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING).ok()?;
+fn in_memory(fill: &mut impl FnMut(&OwnedFd) -> Result<(), Unmade>) -> Result<OwnedFd, Unmade> {
+    let no_room = |_| Unmade::NoRoom;
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let memory = memfd_create("snapshot", flags).map_err(no_room)?;
     fill(&memory)?;
     let nothing_more = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    fcntl_add_seals(&memory, nothing_more).ok()?;
-    Some(memory)
+    fcntl_add_seals(&memory, nothing_more).map_err(no_room)?;
+    Ok(memory)
 }
 
-/// A file without a name, which can be given none (`O_EXCL`), and which only root could open again.
+/// A file without a name, which can be given none (`O_EXCL`), and which nobody may open again, of whatever name under `/proc`,
+/// unless this user lets them.
 fn nameless(folder: &OwnedFd) -> Option<OwnedFd> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::EXCL | OFlags::CLOEXEC;
     openat(folder, ".", flags, Mode::empty()).ok()
 }
 
-fn write(file: &OwnedFd, mut bytes: &[u8]) -> Option<()> {
+fn write(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Unmade> {
     while !bytes.is_empty() {
         match rustix::io::write(file, bytes) {
             Ok(written) => bytes = &bytes[written..],
             Err(Errno::INTR) => {}
-            Err(_) => return None,
+            Err(_) => return Err(Unmade::NoRoom),
         }
     }
-    Some(())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -153,6 +187,8 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::confine::Readable;
+    use crate::settings::Site;
 
     /// A folder of the build, which is on disk.
     fn on_disk() -> Scratch {
@@ -200,10 +236,43 @@ mod tests {
 
     #[test]
     fn on_a_full_disk_a_snapshot_is_made_in_memory() {
-        let scratch = on_disk();
-        let too_much = u64::MAX / 4;
-        let folder = scratch.folder().unwrap();
-        assert!(super::on_disk(folder, too_much, &mut |_| Some(())).is_none());
-        assert!(scratch.of(too_much, |into| write(into, b"a")).is_some());
+        let mut tries = 0;
+        let snapshot = on_disk().of(3, |into| {
+            tries += 1;
+            write(into, if tries == 1 { b"a" } else { b"abc" })?;
+            if tries == 1 { Err(Unmade::NoRoom) } else { Ok(()) }
+        });
+        assert_eq!(&*snapshot.unwrap().read_whole().unwrap(), b"abc");
+        let changed = on_disk().of(3, |_| {
+            tries += 1;
+            Err(Unmade::Changed)
+        });
+        assert!(changed.is_none() && tries == 3, "a file that is another one is not copied again");
+    }
+
+    #[test]
+    fn what_was_truncated_is_given_up() {
+        let snapshot = on_disk().of_bytes(b"as it was").unwrap();
+        let mut part = [0; 9];
+        snapshot.read_at(&mut part, 0).unwrap();
+        rustix::fs::ftruncate(&snapshot.file, 0).unwrap();
+        assert!(!snapshot.is_broken());
+        assert_eq!((snapshot.read_at(&mut part, 0), snapshot.is_broken()), (Err(Changed), true));
+    }
+
+    #[test]
+    fn a_confined_thread_makes_them_on_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let readable = Readable::of(&[Site::new(root.path())]).unwrap();
+        let confined = move || {
+            let scratch = on_disk();
+            readable.confine_this_thread(scratch.folder()).unwrap();
+            let snapshot = scratch.of_bytes(b"a").unwrap();
+            let is_named = fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("named"), "a").is_ok();
+            (rustix::fs::fstatfs(&snapshot.file).unwrap().f_type, is_named)
+        };
+        let (file_system, is_named) = std::thread::spawn(confined).join().unwrap();
+        assert!(!IN_MEMORY.contains(&file_system));
+        assert!(!is_named, "it makes no file with a name");
     }
 }

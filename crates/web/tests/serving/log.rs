@@ -170,6 +170,25 @@ fn a_log_whose_reader_never_reads_does_not_hold_up_the_end_for_as_long_as_answer
     drop(silent);
 }
 
+#[test]
+fn an_answer_that_the_end_cuts_has_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("access.log");
+    let served = Served::with(|settings| {
+        log_into(settings, &path);
+        settings.limits.shutdown_time_max = Duration::from_millis(50);
+    });
+    served.write("large.bin", vec![0; 30_000_000]);
+    let mut client = served.connect();
+    client.send("GET /large.bin HTTP/1.1\r\nHost: a\r\n\r\n");
+    until(&served, "some of it is sent", |counted| counted.sent_bytes > 0);
+    served.running.shutdown();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (_, sent) = text.trim_end().rsplit_once("\"GET /large.bin HTTP/1.1\" 200 ").unwrap();
+    let sent: u64 = sent.parse().unwrap();
+    assert!(0 < sent && sent < 30_000_000, "{sent}");
+}
+
 /// Twenty requests whose lines are more than a pipe holds, which is 64 KiB.
 fn ask_at_length(served: &Served) {
     let mut client = served.connect();
