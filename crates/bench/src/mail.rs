@@ -10,6 +10,7 @@ pub mod results;
 mod servers;
 mod sessions;
 mod sink;
+mod timed;
 mod tools;
 
 use anyhow::Result;

@@ -3,6 +3,7 @@
 //! compared. Absent: peers that no Debian package brings.
 
 use std::cell::RefCell;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
@@ -27,6 +28,7 @@ use super::results::Measured;
 use super::servers::Server;
 use super::sessions::{Done, Sessions, Way};
 use super::sink::{ChunkingSink, SmtpSink};
+use super::timed::{self, Timed};
 use super::tools::{self, Errand, FROM, Letter, TO};
 use crate::child::{self, Stop};
 use crate::packages::{self, Wanted};
@@ -38,7 +40,10 @@ const PROCESSES_MIN: usize = 5;
 /// Messages of a load, at most.
 const MESSAGES_MAX: u64 = 4_000_000;
 /// A process that takes longer hangs.
-const PROCESS_SECONDS_MAX: u64 = 600;
+const PROCESS_LONGEST: Duration = Duration::from_mins(10);
+
+/// Names folders of libraries to the dynamic linker.
+const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// Who is measured. The order is that of the report.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -241,7 +246,7 @@ impl Peers {
             self.compare(peer, attachment.as_deref())?;
             self.compared.borrow_mut().push((case, peer));
         }
-        let sink = SmtpSink::start(&self.stop, of_postfix("smtp-sink"), folder.path(), false)?;
+        let sink = SmtpSink::start(&self.stop, smtp_sink(), folder.path(), false)?;
         let errand = Errand { server: sink.address(), attachment: attachment.as_deref(), certificate: None };
         let least = if is_huge { 1 } else { PROCESSES_MIN };
         let ran = self.processes(peer, errand, folder.path(), seconds, least)?;
@@ -274,7 +279,7 @@ impl Peers {
     fn compare(&self, peer: Peer, attachment: Option<&Path>) -> Result<()> {
         let folder = self.folder()?;
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))?;
-        let sink = SmtpSink::start(&self.stop, of_postfix("smtp-sink"), folder.path(), true)?;
+        let sink = SmtpSink::start(&self.stop, smtp_sink(), folder.path(), true)?;
         let errand = Errand { server: sink.address(), attachment, certificate: None };
         self.processes(peer, errand, folder.path(), 0.0, 1)?;
         sink.verify(&self.stop, 1)?;
@@ -300,7 +305,6 @@ impl Peers {
         least: usize,
     ) -> Result<Ran> {
         let watched = errand.attachment.is_some();
-        let said = folder.join("said");
         let mut ran = Ran { milliseconds: Vec::new(), cpu: Duration::ZERO, peak_bytes: None };
         let begun = Instant::now();
         let before = cpu_of_children()?;
@@ -308,24 +312,30 @@ impl Peers {
             self.stop.check()?;
             let smtp_source = || of_postfix("smtp-source");
             let mut command = self.letter.command(peer, errand, &self.switchboard, &smtp_source)?;
-            command.stderr(fs::File::create(&said)?);
-            let started = Instant::now();
-            let mut child = command.spawn().with_context(|| format!("cannot start {peer}"))?;
-            // Only where it takes long enough that looking does not count.
-            while watched && child.try_wait()?.is_none() {
-                ran.peak_bytes = ran.peak_bytes.max(usage::peak(child.id()).ok());
-                if started.elapsed() > Duration::from_secs(PROCESS_SECONDS_MAX) {
-                    child.kill()?;
-                }
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            let status = child.wait()?;
-            ran.milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
-            let words = || fs::read_to_string(&said).unwrap_or_default();
-            ensure!(status.success(), "{peer} ended with {status}: {}", words());
+            let mut look = |id| ran.peak_bytes = ran.peak_bytes.max(usage::peak(id).ok());
+            let watched = watched.then_some(&mut look as &mut dyn FnMut(u32));
+            let elapsed = self.timed(peer, &mut command, folder, watched)?;
+            ran.milliseconds.push(elapsed.as_secs_f64() * 1e3);
         }
         ran.cpu = cpu_of_children()?.saturating_sub(before);
         Ok(ran)
+    }
+
+    /// Runs a program of `peer` to its end; returns how long it took. What it says is kept in `folder`.
+    fn timed(
+        &self,
+        peer: Peer,
+        command: &mut Command,
+        folder: &Path,
+        watched: Option<&mut dyn FnMut(u32)>,
+    ) -> Result<Duration> {
+        let said = folder.join("said");
+        command.stdout(Stdio::null()).stderr(fs::File::create(&said)?);
+        let ended = timed::run(&self.stop, command, PROCESS_LONGEST, watched);
+        let words = || fs::read_to_string(&said).unwrap_or_default();
+        let Timed { status, elapsed } = ended.with_context(|| format!("{peer} did not run: {}", words()))?;
+        ensure!(status.success(), "{peer} ended with {status}: {}", words());
+        Ok(elapsed)
     }
 
     /// As many messages as fill about half of the time, at least.
@@ -367,17 +377,15 @@ impl Peers {
             command.arg("-d");
         }
         let before = cpu_of_children()?;
-        #[expect(clippy::disallowed_methods, reason = "the time is what is measured")]
-        let begun = Instant::now();
-        child::run(&self.stop, "smtp-source", command.arg(address.to_string()))?;
-        let (elapsed, cpu) = (begun.elapsed(), cpu_of_children()?.saturating_sub(before));
+        let elapsed = self.timed(peer, command.arg(address.to_string()), self.place.path(), None)?;
+        let cpu = cpu_of_children()?.saturating_sub(before);
         Ok(Done { messages, bytes: 0, elapsed, cpu })
     }
 
     fn open(&self, load: Load) -> Result<Opened> {
         let server = match load.target {
             Target::SmtpSink => {
-                let command = of_postfix("smtp-sink");
+                let command = smtp_sink();
                 Opponent::SmtpSink(SmtpSink::start(&self.stop, command, self.place.path(), false)?)
             }
             Target::Chunking => Opponent::Chunking(ChunkingSink::start()?),
@@ -485,14 +493,29 @@ impl Ran {
     }
 }
 
-/// A program of the unpacked Postfix, which finds its libraries there. It ends with this one.
+/// A program of the unpacked Postfix as it is, nothing in front of it whose start would be measured along.
 fn of_postfix(program: &str) -> Command {
-    let unpacked = needs::unpacked();
-    let libraries = ["usr/lib/postfix", "usr/lib/x86_64-linux-gnu"].map(|folder| unpacked.join(folder));
-    let mut command = child::guarded(unpacked.join("usr/sbin").join(program));
-    let path = std::env::join_paths(libraries).unwrap_or_default();
-    command.env("LD_LIBRARY_PATH", path).stdin(Stdio::null());
+    let mut command = Command::new(path_in_postfix(program));
+    command.env(LIBRARIES, libraries_of_postfix()).stdin(Stdio::null());
     command
+}
+
+/// smtp-sink, which ends with this program.
+fn smtp_sink() -> Command {
+    let mut command = child::guarded(path_in_postfix("smtp-sink"));
+    command.env(LIBRARIES, libraries_of_postfix());
+    command
+}
+
+fn path_in_postfix(program: &str) -> PathBuf {
+    needs::unpacked().join("usr/sbin").join(program)
+}
+
+/// Where the programs of the unpacked Postfix find their libraries.
+fn libraries_of_postfix() -> OsString {
+    let folders =
+        ["usr/lib/postfix", "usr/lib/x86_64-linux-gnu"].map(|folder| needs::unpacked().join(folder));
+    std::env::join_paths(folders).unwrap_or_default()
 }
 
 /// A file of so many bytes without a pattern that a line would show.
