@@ -246,7 +246,7 @@ impl Peers {
             self.compare(peer, attachment.as_deref())?;
             self.compared.borrow_mut().push((case, peer));
         }
-        let sink = SmtpSink::start(&self.stop, smtp_sink(), folder.path(), false)?;
+        let sink = SmtpSink::start(&self.stop, smtp_sink(), folder.path())?;
         let errand = Errand { server: sink.address(), attachment: attachment.as_deref(), certificate: None };
         let least = if is_huge { 1 } else { PROCESSES_MIN };
         let ran = self.processes(peer, errand, folder.path(), seconds, least)?;
@@ -278,17 +278,10 @@ impl Peers {
     /// Sends it once to a sink that keeps it, and compares.
     fn compare(&self, peer: Peer, attachment: Option<&Path>) -> Result<()> {
         let folder = self.folder()?;
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777))?;
-        let sink = SmtpSink::start(&self.stop, smtp_sink(), folder.path(), true)?;
+        let sink = ChunkingSink::keeping()?;
         let errand = Errand { server: sink.address(), attachment, certificate: None };
         self.processes(peer, errand, folder.path(), 0.0, 1)?;
-        sink.verify(&self.stop, 1)?;
-        let entries = fs::read_dir(folder.path())?.filter_map(Result::ok).map(|entry| entry.path());
-        let kept = |path: &PathBuf| {
-            path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"kept-"))
-        };
-        let kept = entries.into_iter().find(kept).context("smtp-sink kept nothing")?;
-        let kept = String::from_utf8_lossy(&fs::read(kept)?).into_owned();
+        let kept = sink.kept(&self.stop)?;
         let attachment = attachment.map(fs::read).transpose()?;
         tools::verify(&kept, &self.letter.text()?, attachment.as_deref())
             .with_context(|| format!("what {peer} sent"))
@@ -386,7 +379,7 @@ impl Peers {
         let server = match load.target {
             Target::SmtpSink => {
                 let command = smtp_sink();
-                Opponent::SmtpSink(SmtpSink::start(&self.stop, command, self.place.path(), false)?)
+                Opponent::SmtpSink(SmtpSink::start(&self.stop, command, self.place.path())?)
             }
             Target::Chunking => Opponent::Chunking(ChunkingSink::start()?),
             Target::Postfix => Opponent::Real(Server::postfix(&self.stop, self.place.path())?),

@@ -1,16 +1,17 @@
-//! Servers that take every message and keep none: Postfix's smtp-sink, as a process, and one of our own that takes BDAT, which smtp-sink
-//! does not: a thread for each connection that reads lines and counted bytes, throws them away, and answers when nothing more has come.
-//! Both count what they took.
+//! Servers that take every message: Postfix's smtp-sink, as a process, and one of our own that takes BDAT, which smtp-sink does not: a
+//! thread for each connection that reads lines and counted bytes, throws them away, and answers when nothing more has come. Both count
+//! what they took. Ours keeps messages when it is told to, each byte as it came, and then offers no BDAT: smtp-sink leaves out carriage
+//! returns of what it keeps.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use rustix::process::Signal;
 
 use crate::child::{self, Owned, Stop};
@@ -29,17 +30,14 @@ pub(super) struct SmtpSink {
 }
 
 impl SmtpSink {
-    /// Starts it; `command` is the program, `folder` is for its log and, when they are `kept`, the messages.
-    pub(super) fn start(stop: &Stop, mut command: Command, folder: &Path, kept: bool) -> Result<Self> {
+    /// Starts it; `command` is the program, `folder` is for its log.
+    pub(super) fn start(stop: &Stop, mut command: Command, folder: &Path) -> Result<Self> {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, child::free_port()?));
         let log = folder.join("smtp-sink");
         let (out, err) = child::log_file(&log)?;
         command.arg("-c");
         if xtask::install::is_root() {
             command.args(["-u", "nobody"]);
-        }
-        if kept {
-            command.arg("-d").arg(folder.join("kept-"));
         }
         command.args([address.to_string(), BACKLOG.to_owned()]).stdout(out).stderr(err);
         let mut process = Owned::start("smtp-sink", &mut command, Signal::TERM)?;
@@ -86,13 +84,25 @@ struct Taken {
     messages: AtomicU64,
     bytes: AtomicU64,
     ending: AtomicBool,
+    /// The messages, where they are kept.
+    kept: Option<Mutex<Vec<Vec<u8>>>>,
 }
 
 impl ChunkingSink {
+    /// One that offers BDAT and keeps nothing.
     pub(super) fn start() -> Result<Self> {
+        Self::with(Taken::default())
+    }
+
+    /// One that keeps what it is sent by DATA.
+    pub(super) fn keeping() -> Result<Self> {
+        Self::with(Taken { kept: Some(Mutex::default()), ..Taken::default() })
+    }
+
+    fn with(taken: Taken) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let taken = Arc::new(Taken::default());
+        let taken = Arc::new(taken);
         let shared = Arc::clone(&taken);
         let accepting = thread::spawn(move || {
             while let Ok((socket, _)) = listener.accept() {
@@ -109,6 +119,14 @@ impl ChunkingSink {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Ends it when it has taken one message; returns that without the dots that its way demands.
+    pub(super) fn kept(self, stop: &Stop) -> Result<Vec<u8>> {
+        let taken = Arc::clone(&self.taken);
+        self.verify(stop, 1, None)?;
+        let mut kept = taken.kept.as_ref().and_then(|kept| kept.lock().ok()).context("nothing is kept")?;
+        kept.pop().context("nothing was kept")
     }
 
     /// Ends it when it has taken as many messages as were sent, and as many bytes where those are known.
@@ -157,7 +175,8 @@ impl<'a> Session<'a> {
             let (verb, rest) = line.split_at_checked(4).context("no command")?;
             match verb.to_ascii_uppercase().as_slice() {
                 b"EHLO" => {
-                    self.say("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE\r\n250 CHUNKING")?
+                    let last = if self.taken.kept.is_some() { "250 HELP" } else { "250 CHUNKING" };
+                    self.say(&format!("250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SIZE\r\n{last}"))?;
                 }
                 b"DATA" => {
                     self.say("354 go on")?;
@@ -180,13 +199,20 @@ impl<'a> Session<'a> {
 
     /// A message until its dot.
     fn text(&mut self, line: &mut Vec<u8>) -> Result<()> {
-        let mut bytes = 0;
+        let (mut bytes, mut kept) = (0, Vec::new());
         while self.line(line)? {
             if line == b".\r\n" {
                 self.taken.bytes.fetch_add(bytes, Ordering::AcqRel);
+                if let Some(messages) = &self.taken.kept {
+                    messages.lock().map_err(|_| anyhow!("the sink broke"))?.push(kept);
+                }
                 return self.took();
             }
-            bytes += u64::try_from(line.strip_prefix(b".").unwrap_or(line).len())?;
+            let line = line.strip_prefix(b".").unwrap_or(line);
+            bytes += u64::try_from(line.len())?;
+            if self.taken.kept.is_some() {
+                kept.extend_from_slice(line);
+            }
         }
         Ok(())
     }
@@ -235,6 +261,18 @@ mod tests {
         assert_eq!(said.matches("250 taken").count(), 2, "{said}");
         assert!(said.contains("CHUNKING") && said.ends_with("500 what\r\n221 bye\r\n"), "{said}");
         sink.verify(&Stop::default(), 2, Some(5 + 3 + 5)).unwrap();
+    }
+
+    #[test]
+    fn a_message_is_kept_as_it_came() {
+        let sink = ChunkingSink::keeping().unwrap();
+        let mut socket = TcpStream::connect(sink.address()).unwrap();
+        socket.write_all(b"EHLO a\r\nMAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\n").unwrap();
+        socket.write_all(b"one\n..\r\ntw\ro\r\n.\r\nQUIT\r\n").unwrap();
+        let mut said = String::new();
+        socket.read_to_string(&mut said).unwrap();
+        assert!(!said.contains("CHUNKING"), "{said}");
+        assert_eq!(sink.kept(&Stop::default()).unwrap(), b"one\n.\r\ntw\ro\r\n");
     }
 
     #[test]

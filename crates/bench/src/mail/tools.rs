@@ -36,6 +36,8 @@ pub(super) struct Letter {
     home: PathBuf,
     /// The text alone.
     text: PathBuf,
+    /// The same with the line ends of a message, for who sends a file as it is.
+    text_crlf: PathBuf,
     /// A whole message with that text.
     message: PathBuf,
     script: PathBuf,
@@ -58,6 +60,7 @@ impl Letter {
         fs::create_dir(&home)?;
         let letter = Self {
             text: home.join("text"),
+            text_crlf: home.join("text-crlf"),
             message: home.join("message"),
             script: home.join("send.py"),
             password: home.join("password"),
@@ -69,6 +72,7 @@ impl Letter {
              Message-ID: <bench@example.net>\n\n"
         );
         fs::write(&letter.message, head + &text)?;
+        fs::write(&letter.text_crlf, text.replace('\n', "\r\n"))?;
         fs::write(&letter.text, text)?;
         fs::write(&letter.script, SCRIPT)?;
         write_private(&letter.password, PASSWORD)?;
@@ -147,11 +151,11 @@ impl Letter {
                 for header in [header("From", FROM), header("To", TO), header("Subject", SUBJECT)] {
                     command.args(["--header", &header]);
                 }
-                command.args(["--form", &format!("=<{};type=text/plain", self.text.display())]);
+                command.args(["--form", &format!("=<{};type=text/plain", self.text_crlf.display())]);
                 command.args(["--form", &format!("=@{};encoder=base64", attachment.display())]);
             }
             None => {
-                command.arg("--upload-file").arg(&self.message);
+                command.arg("--crlf").arg("--upload-file").arg(&self.message);
             }
         }
         command.stdin(Stdio::null());
@@ -237,10 +241,16 @@ fn write_private(file: &Path, text: &str) -> Result<()> {
     Ok(file.write_all(text.as_bytes())?)
 }
 
-/// What a kept message holds: whether all of `text` is in it, and the file that is attached.
-pub(super) fn verify(kept: &str, text: &str, attachment: Option<&[u8]>) -> Result<()> {
+/// What a kept message holds: whether its lines end as they must (RFC 5321 section 2.3.8), all of `text` is in it, and the file that is
+/// attached.
+pub(super) fn verify(kept: &[u8], text: &str, attachment: Option<&[u8]>) -> Result<()> {
     use base64::Engine as _;
-    let kept = kept.replace('\r', "");
+    let kept = String::from_utf8_lossy(kept);
+    for line in kept.split("\r\n") {
+        ensure!(!line.contains('\n'), "a line feed stands alone in what arrived");
+        ensure!(!line.contains('\r'), "a carriage return stands alone in what arrived");
+    }
+    let kept = kept.replace("\r\n", "\n");
     ensure!(
         kept.contains(text),
         "the text did not arrive as it was sent: {}",
@@ -271,14 +281,27 @@ mod tests {
     #[test]
     fn what_arrived_is_compared() {
         let (text, file) = ("one\ntwo\n", &b"a file of some bytes"[..]);
-        let kept = |body: &str| {
+        let kept = |body: &str| -> Vec<u8> {
             format!(
                 "From: a\r\nContent-Type: multipart/mixed\r\n\r\n--b\r\n\r\none\r\ntwo\r\n\r\n--b\r\nX: base64\r\n\r\n{body}\r\n--b--\r\n"
             )
+            .into_bytes()
         };
         verify(&kept("YSBmaWxlIG9mIHNv\r\nbWUgYnl0ZXM="), text, Some(file)).unwrap();
         assert!(verify(&kept("YSBmaWxlIG9mIHNv\r\nbWUgYnl0ZXN="), text, Some(file)).is_err());
         assert!(verify(&kept(""), text, Some(file)).is_err());
         assert!(verify(&kept(""), "three\n", None).is_err());
+    }
+
+    #[test]
+    fn a_line_end_that_is_half_of_one_is_noticed() {
+        let told = |kept: &[u8]| verify(kept, "one\ntwo\n", None).map_err(|error| error.to_string());
+        assert_eq!(told(b"A: b\r\n\r\none\r\ntwo\r\n"), Ok(()));
+        for bare in [&b"A: b\r\n\r\none\ntwo\r\n"[..], b"A: b\n\r\none\r\ntwo\r\n"] {
+            assert_eq!(told(bare), Err("a line feed stands alone in what arrived".to_owned()));
+        }
+        for bare in [&b"A: b\r\n\r\none\r\ntwo\r\n\r"[..], b"A: b\r\n\r\r\none\r\ntwo\r\n"] {
+            assert_eq!(told(bare), Err("a carriage return stands alone in what arrived".to_owned()));
+        }
     }
 }
