@@ -14,6 +14,8 @@ enum Measure {
     Own(Peer, Figure),
     /// Over that of a peer.
     Over(Figure, Peer),
+    /// That of one of ours, the first, over that of a peer.
+    Of(Figure, Peer, Peer),
 }
 
 /// What is to be reached.
@@ -33,6 +35,11 @@ const fn faster(case: Case, times: f64) -> Goal {
     Goal { case, measure, bound: Bound::AtLeast(times) }
 }
 
+const fn faster_by_data(case: Case, times: f64) -> Goal {
+    let measure = Measure::Of(Figure::Rate, Peer::SwitchboardData, Peer::SmtpSourceReused);
+    Goal { case, measure, bound: Bound::AtLeast(times) }
+}
+
 /// All of them.
 const GOALS: &[Goal] = &[
     own(Case::Short, Peer::Switchboard, Figure::Time, 2.5),
@@ -48,12 +55,22 @@ const GOALS: &[Goal] = &[
     faster(Case::Sink20, 2.0),
     faster(Case::Bdat1, 2.0),
     faster(Case::Bdat20, 2.0),
+    faster_by_data(Case::Bdat1, 2.0),
+    faster_by_data(Case::Bdat20, 2.0),
+    faster(Case::FarSink1, 40.0),
+    faster(Case::FarSink20, 40.0),
     faster(Case::FarBdat1, 40.0),
     faster(Case::FarBdat20, 40.0),
     own(Case::FarSink1, Peer::SwitchboardOneByOne, Figure::RoundTrips, 2.1),
     own(Case::FarSink1, Peer::Switchboard, Figure::RoundTrips, 1.1),
     own(Case::FarBdat1, Peer::SwitchboardOneByOne, Figure::RoundTrips, 1.1),
     own(Case::FarBdat1, Peer::Switchboard, Figure::RoundTrips, 0.1),
+    // A server that delays its acknowledgement by 40 ms must not hold up the next message.
+    Goal {
+        case: Case::Postfix1,
+        measure: Measure::Own(Peer::SwitchboardOneByOne, Figure::Rate),
+        bound: Bound::AtLeast(100.0),
+    },
 ];
 
 /// The goals whose figures were measured.
@@ -66,6 +83,9 @@ impl Goal {
         let (unit, measured) = match self.measure {
             Measure::Own(peer, figure) => (unit(figure), results.summary(self.case, peer, figure)?),
             Measure::Over(figure, peer) => (" x", results.ratio(self.case, figure, peer)?),
+            Measure::Of(figure, ours, theirs) => {
+                (" x", results.ratio_between(self.case, figure, ours, theirs)?)
+            }
         };
         Some(Verdict::new(self.title(), unit, self.bound, measured))
     }
@@ -75,6 +95,9 @@ impl Goal {
         match self.measure {
             Measure::Own(peer, figure) => format!("`{case}` {}, {}", peer.title(), words(figure)),
             Measure::Over(figure, peer) => format!("`{case}` {} over {}", words(figure), peer.title()),
+            Measure::Of(figure, ours, theirs) => {
+                format!("`{case}` {}, {} over {}", ours.title(), words(figure), theirs.title())
+            }
         }
     }
 }
