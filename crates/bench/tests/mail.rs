@@ -34,7 +34,11 @@ fn a_short_run_on_switchboard_is_verified_and_reported() {
     let told = String::from_utf8_lossy(&ran.stderr);
     assert!(ran.status.success(), "{told}");
     let report = String::from_utf8_lossy(&ran.stdout);
-    assert!(report.contains("with TLS and a login") && report.contains("reached"), "{report}");
+    assert!(report.contains("with TLS and a login"), "{report}");
+    // Round trips are as many however slow the machine is.
+    let is_of_first = |line: &&str| line.contains("`first` Switchboard, round trips per message");
+    let verdict = report.lines().find(is_of_first).unwrap_or_else(|| panic!("{report}"));
+    assert!(verdict.ends_with(" reached") && !verdict.ends_with("not reached"), "{report}");
     let results: serde_json::Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
     let samples = results["samples"].as_array().unwrap();
     assert_eq!(samples.len(), cases.len() + 1, "{results}");
