@@ -111,7 +111,7 @@ impl Wire {
         // A server that answers in two writes keeps the second back until the first is acknowledged (Nagle), and the kernel would wait
         // 40 ms for something to acknowledge it with.
         if std::mem::take(&mut self.heard) && self.waiting() == 0 {
-            let _unknown_to_other_systems = set_tcp_quickack(&self.socket, true);
+            let _only_a_hint = set_tcp_quickack(&self.socket, true);
         }
         let mut interest = PollFlags::IN;
         if self.waiting() > 0 || self.tls.as_ref().is_some_and(|tls| tls.wants_write()) {
