@@ -4,6 +4,9 @@ use mail_parser::{Message as Parsed, MessageParser, MimeHeaders as _, PartType};
 use proptest::prelude::*;
 
 use super::*;
+use crate::address::Mailbox;
+
+mod any_input;
 
 fn stamp() -> Stamp {
     Stamp { date: "2026-03-01T10:00:00+01:00[+01:00]".parse().unwrap(), random: [0xab; 16] }
@@ -148,7 +151,7 @@ proptest! {
         // A file system's own rules about names are not what is tested.
         let usable = file_name.len() <= 200;
         let mut one = draft(&subject);
-        one.from = crate::address::Mailbox::new(&name, "ada@example.org".parse().unwrap()).unwrap();
+        one.from = Mailbox::new(&name, "ada@example.org".parse().unwrap()).unwrap();
         one.text = Some(text.clone());
         if usable {
             one.attachments = vec![file(&folder, &file_name, &content)];
