@@ -8,7 +8,8 @@ use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::KeySize;
 
 use super::*;
-use crate::mime::{Attachment, Draft, More, Stamp, read_written};
+use crate::limits::FILE_CHUNK_BYTES;
+use crate::mime::{Attachment, Draft, More, Stamp, read_written, read_written_bytes};
 
 fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
@@ -119,6 +120,24 @@ fn somebody_elses_program_verifies_what_is_signed_and_nothing_else() {
             let expected = [true, true, false, false, false, false, false];
             assert_eq!(verified(&messages, &signer.record()), expected, "{}", &text[..text.len().min(2000)]);
         }
+    }
+}
+
+#[test]
+fn a_long_text_is_signed_to_its_end() {
+    if xtask::needs::skipped("python3-dkim") || xtask::needs::skipped("python3-nacl") {
+        return;
+    }
+    let signer = Signer::new("example.org", "key1", keys()[1].as_bytes()).unwrap();
+    let text =
+        "a line of a text that is long enough\r\n".repeat(3 * FILE_CHUNK_BYTES / 38 + 1) + "the end\r\n";
+    let composed = Draft { text: Some(text.clone()), ..draft(Vec::new()) }.compose(&stamp()).unwrap();
+    let piped = format!("From: a@example.org\r\nDate: x\r\n\r\n{text}");
+    for mut message in [composed, read_written_bytes(piped.into_bytes()).unwrap().message] {
+        message.sign(&signer, 1_790_000_000).unwrap();
+        let sent = written(&mut message).unwrap();
+        let forged = String::from_utf8(sent.clone()).unwrap().replace("the end", "The end").into_bytes();
+        assert_eq!(verified(&[sent, forged], &signer.record()), [true, false]);
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::address::Mailbox;
 
 mod any_input;
+mod long_texts;
 
 fn stamp() -> Stamp {
     Stamp { date: "2026-03-01T10:00:00+01:00[+01:00]".parse().unwrap(), random: [0xab; 16] }

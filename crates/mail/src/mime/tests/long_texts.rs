@@ -3,7 +3,8 @@
 use super::*;
 
 /// Below, at and above one piece, and several with a rest.
-const LENGTHS: [usize; 4] = [FILE_CHUNK_BYTES - 1, FILE_CHUNK_BYTES, FILE_CHUNK_BYTES + 1, 3 * FILE_CHUNK_BYTES + 5];
+const LENGTHS: [usize; 4] =
+    [FILE_CHUNK_BYTES - 1, FILE_CHUNK_BYTES, FILE_CHUNK_BYTES + 1, 3 * FILE_CHUNK_BYTES + 5];
 
 /// A text of so many bytes, its CRLF line ends included, in which no two lines are the same.
 fn text_of(bytes: usize) -> String {
@@ -52,7 +53,8 @@ fn a_long_text_comes_whole_in_pieces() {
 
 #[test]
 fn a_long_piped_message_comes_whole_in_pieces() {
-    const HEADER: &str = "From: ada@example.org\r\nTo: bob@example.org\r\nDate: Sun, 1 Mar 2026 10:00:00 +0100\r\n\r\n";
+    const HEADER: &str =
+        "From: ada@example.org\r\nTo: bob@example.org\r\nDate: Sun, 1 Mar 2026 10:00:00 +0100\r\n\r\n";
     for bytes in LENGTHS.into_iter().chain(LENGTHS.map(|bytes| bytes - HEADER.len())) {
         let expected = HEADER.to_owned() + &text_of(bytes);
         for piped in [expected.clone(), expected.replace("\r\n", "\n")] {
