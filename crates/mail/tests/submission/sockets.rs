@@ -2,9 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::{ServerConnection, StreamOwned};
 use switchboard_mail::deliver::{Event, Mail, Server, deliver_all};
 use switchboard_mail::mime::{Attachment, Draft, Stamp};
@@ -58,7 +61,10 @@ fn a_server_with_another_certificate_gets_nothing() {
     let (expired, expired_file) = identity("expired", "localhost", 1_000_000_000);
     let other = Identity::laboratory().unwrap().fingerprint();
     let file = |path: &std::path::Path| Trust::CaFile(path.to_owned());
-    let rows: [(&Identity, Trust, bool); 7] = [
+    let (right, wrong, authority_file) = named_by_an_authority(home.path());
+    let rows: [(&Identity, Trust, bool); 9] = [
+        (&right, file(&authority_file), true),
+        (&wrong, file(&authority_file), false),
         (&good, file(&good_file), true),
         (&good, Trust::Pin(good.fingerprint()), true),
         (&expired, Trust::Pin(expired.fingerprint()), true),
@@ -80,6 +86,26 @@ fn a_server_with_another_certificate_gets_nothing() {
             assert_eq!((phase, cause), expected, "{what}");
         }
     }
+}
+
+/// A certificate of an authority for this machine, one of the same for another, and the authority's.
+fn named_by_an_authority(folder: &Path) -> (Identity, Identity, PathBuf) {
+    let mut parameters = CertificateParams::default();
+    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
+    let authority_file = folder.join("authority.pem");
+    std::fs::write(&authority_file, authority.pem()).unwrap();
+    let [right, wrong] = ["127.0.0.1", "elsewhere.example"].map(|name| {
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new([name.to_owned()]).unwrap().signed_by(&key, &authority).unwrap();
+        let (chain_file, key_file) = (folder.join(format!("{name}.pem")), folder.join(format!("{name}.key")));
+        std::fs::write(&chain_file, certificate.pem()).unwrap();
+        std::fs::write(&key_file, key.serialize_pem()).unwrap();
+        std::fs::set_permissions(&key_file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        Identity::from_files(&chain_file, &key_file).unwrap()
+    });
+    (right, wrong, authority_file)
 }
 
 #[test]
