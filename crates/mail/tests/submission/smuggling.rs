@@ -4,12 +4,12 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-use switchboard_mail::mime::{Attachment, Draft};
-use switchboard_mail::smtp::Security;
+use switchboard_mail::mime::{Attachment, Draft, read_written};
+use switchboard_mail::smtp::{Cause, Security};
 use switchboard_tls::Trust;
 
 use crate::servers::{Server, one_form};
-use crate::submit::{plain, submit};
+use crate::submit::{plain, submit, submit_message};
 
 /// What somebody wants the server to do who can choose a text.
 const COMMANDS: &str = "MAIL FROM:<evil@example.org>\r\nRCPT TO:<ada@example.org>\r\nDATA\r\nSubject: smuggled\r\n\r\nevil\r\n.\r\n";
@@ -68,12 +68,30 @@ fn postfix_gets_one_message_of_each_text() {
 }
 
 #[test]
+fn postfix_gets_one_message_of_each_that_came_written() {
+    if xtask::needs::skipped("postfix") {
+        return;
+    }
+    let postfix = Server::postfix();
+    one_message_of_each_written(&postfix, &[postfix.address, postfix.port(1)]);
+}
+
+#[test]
 fn exim_gets_one_message_of_each_text() {
     if xtask::needs::skipped("exim4-daemon-light") {
         return;
     }
     let exim = Server::exim();
     one_message_of_each(&exim, &[exim.address]);
+}
+
+#[test]
+fn exim_gets_one_message_of_each_that_came_written() {
+    if xtask::needs::skipped("exim4-daemon-light") {
+        return;
+    }
+    let exim = Server::exim();
+    one_message_of_each_written(&exim, &[exim.address]);
 }
 
 /// Sends every body to each address of the server, as text, as HTML and as a file.
@@ -108,6 +126,40 @@ fn one_message_of_each(server: &Server, addresses: &[SocketAddr]) {
         assert_eq!(parts[0].text(), one_form(body), "text of number {number}");
         assert_eq!(parts[1].text(), one_form(body), "HTML of number {number}");
         assert_eq!(parts[2].bytes, body.as_bytes(), "file of number {number}");
+    }
+    assert!(seen.iter().all(|&times| times == 1), "each message comes once: {seen:?}");
+}
+
+/// Sends every body that is not refused to each address of the server, as a message that came written.
+fn one_message_of_each_written(server: &Server, addresses: &[SocketAddr]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("message.eml");
+    let mut sent = Vec::new();
+    for &address in addresses {
+        for body in bodies() {
+            let number = sent.len();
+            let header = "From: me@example.org\nTo: ada@example.org\nDate: Sun, 1 Mar 2026 10:00:00 +0100";
+            std::fs::write(&path, format!("{header}\nSubject: number {number}\n\n{body}")).unwrap();
+            let Ok(written) = read_written(&path) else {
+                assert!(body.replace("\r\n", "").contains(['\r', '\0']), "refused for nothing: {body:?}");
+                continue;
+            };
+            let report = submit_message(address, written.message);
+            // One server does not offer 8BITMIME, and a message that came written is not encoded anew.
+            let needs_more = |cause: &Cause| cause.name() == "unsupported";
+            if !body.is_ascii() && report.trouble.as_ref().is_some_and(|(_, cause)| needs_more(cause)) {
+                continue;
+            }
+            assert!(report.all_accepted(), "{body:?}: {report:?}");
+            sent.push(body);
+        }
+    }
+    assert!(sent.len() > addresses.len() * 20, "only {} were sent", sent.len());
+    let mut seen = vec![0; sent.len()];
+    for part in Server::parts(&server.messages("inbox", sent.len())) {
+        let number: usize = part.subject.strip_prefix("number ").unwrap().parse().unwrap();
+        seen[number] += 1;
+        assert_eq!(part.text(), one_form(&sent[number]), "number {number}");
     }
     assert!(seen.iter().all(|&times| times == 1), "each message comes once: {seen:?}");
 }

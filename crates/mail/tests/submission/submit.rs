@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use switchboard_mail::auth::Login;
 use switchboard_mail::deliver::{Mail, Server, deliver};
-use switchboard_mail::mime::{Draft, Stamp};
+use switchboard_mail::mime::{Draft, Message, Stamp};
 use switchboard_mail::smtp::{Envelope, Options, Report, Security, Submission};
 use switchboard_tls::Trust;
 
@@ -25,6 +25,15 @@ pub(crate) fn submit(
     options.login = login;
     let mail = Mail { submission: Submission::new(envelope, &message), message };
     deliver(&server, options, mail, &mut |_| {}).unwrap()
+}
+
+/// Sends a message from me to ada.
+pub(crate) fn submit_message(server: SocketAddr, message: Message) -> Report {
+    let [from, to] = ["me@example.org", "ada@example.org"].map(|address| address.parse().unwrap());
+    let envelope = Envelope::new(from, vec![to]).unwrap();
+    let server = Server { host: server.ip().to_string(), port: server.port(), trust: Trust::SystemRoots };
+    let mail = Mail { submission: Submission::new(envelope, &message), message };
+    deliver(&server, Options::new(Security::Off, [5; 18]), mail, &mut |_| {}).unwrap()
 }
 
 /// A message to ada.
