@@ -159,10 +159,13 @@ fn parse_address(text: &str) -> Result<Address, &'static str> {
     let (local, domain) = text.rsplit_once('@').ok_or("there is no @")?;
     let local = checked_local(local)?;
     let domain = checked_domain(domain)?;
-    if local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX {
+    let address = Address { local, domain };
+    // As it is spelled it can be longer.
+    let domain_bytes = address.spelled_domain().map_or(0, |spelled| spelled.len()).max(address.domain.len());
+    if address.local.len() + 1 + domain_bytes > ADDRESS_BYTES_MAX {
         return Err("it is longer than 254 bytes");
     }
-    Ok(Address { local, domain })
+    Ok(address)
 }
 
 /// A dot-string as it is; a quoted string as it is when it needs its quotes, else without them.
@@ -273,6 +276,7 @@ mod tests {
     fn what_is_no_address_is_refused() {
         let long_local = format!("{}@example.org", "x".repeat(65));
         let long_domain = format!("x@{}org", "example.".repeat(40));
+        let long_as_spelled = format!("ä@{}org", format!("{}.", "用".repeat(50)).repeat(3));
         let rows = [
             "",
             "@",
@@ -301,6 +305,7 @@ mod tests {
             "ada@example.org.",
             &long_local,
             &long_domain,
+            &long_as_spelled,
         ];
         for text in rows {
             assert!(text.parse::<Address>().is_err(), "{text:?}");

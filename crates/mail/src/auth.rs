@@ -11,6 +11,7 @@ mod secret;
 
 pub use secret::Secret;
 
+use crate::limits::AUTH_LINE_BYTES_MAX;
 use scram::{Binding, Hash, Scram};
 
 /// A way of showing who one is.
@@ -72,6 +73,12 @@ pub enum AuthError {
     /// A name, password or token with characters that no mechanism can carry.
     #[error("the {0} has control characters or is empty; check where it comes from")]
     Unfit(&'static str),
+    /// Credentials that make a longer line than a server has to take.
+    #[error(
+        "user name and password or token are too long: a line of a login has at most {AUTH_LINE_BYTES_MAX} bytes; check where \
+         they come from"
+    )]
+    TooLong,
     /// A token without TLS, or a mechanism that shows the password.
     #[error(
         "the server offers no way to log in that is safe without encryption, and nothing secret was sent; \

@@ -5,7 +5,7 @@
 pub const REPLY_LINE_BYTES_MAX: usize = 2048;
 /// Lines of one reply. The longest real EHLO replies have about thirty.
 pub const REPLY_LINES_MAX: usize = 100;
-/// A challenge of AUTH: RFC 4954 section 4 wants 12,288 bytes to be possible; they come in one line.
+/// A challenge of AUTH or the answer to one: RFC 4954 section 4 wants 12,288 bytes to be possible; they come in one line.
 pub const AUTH_LINE_BYTES_MAX: usize = 12_288;
 /// A command line with its CRLF (RFC 5321 section 4.5.3.1.4); a longer initial response of AUTH is sent in a line of its own.
 pub const COMMAND_LINE_BYTES_MAX: usize = 512;

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::report::Cause;
 use super::{Smtp, Step};
 use crate::auth::{AuthError, Exchange, Secret};
-use crate::limits::{AUTH_ROUNDS_MAX, COMMAND_LINE_BYTES_MAX, COMMAND_MS_MAX};
+use crate::limits::{AUTH_LINE_BYTES_MAX, AUTH_ROUNDS_MAX, COMMAND_LINE_BYTES_MAX, COMMAND_MS_MAX};
 use crate::reply::Reply;
 
 impl Smtp {
@@ -15,18 +15,23 @@ impl Smtp {
         let Some(login) = &self.options.login else { return self.begin_submitting(now_ms) };
         match login.begin(&self.extensions.auth, &self.channel, self.options.nonce) {
             Ok(exchange) => self.say_auth(now_ms, exchange),
-            Err(error) => {
-                self.step = Step::Cancelled(Cause::Auth(error.clone()));
-                self.give_up(now_ms, Cause::Auth(error));
-            }
+            Err(error) => self.give_up_login(now_ms, error),
         }
+    }
+
+    /// Before anything of it was said.
+    fn give_up_login(&mut self, now_ms: u64, error: AuthError) {
+        self.step = Step::Cancelled(Cause::Auth(error.clone()));
+        self.give_up(now_ms, Cause::Auth(error));
     }
 
     fn say_auth(&mut self, now_ms: u64, mut exchange: Exchange) {
         let name = exchange.mechanism().name();
         let command = format!("AUTH {name}");
-        let initial =
-            exchange.initial().map(|message| Secret::new(format!("{command} {}", encoded(message))));
+        let initial = match exchange.initial().map(encoded).transpose() {
+            Ok(message) => message.map(|message| Secret::new(format!("{command} {}", message.expose()))),
+            Err(error) => return self.give_up_login(now_ms, error),
+        };
         match initial {
             Some(line) if line.expose().len() + 2 <= COMMAND_LINE_BYTES_MAX => {
                 self.say_hidden(&format!("{command} "), line.expose());
@@ -75,10 +80,15 @@ fn answer(exchange: &mut Exchange, rounds: u32, reply: &Reply) -> Result<Secret,
     let challenge =
         STANDARD.decode(challenge.trim()).map_err(|_| AuthError::Challenge("it is not base64"))?;
     let message = exchange.respond(&challenge)?;
-    Ok(Secret::new(STANDARD.encode(message.expose())))
+    within_a_line(message.expose().as_bytes())
 }
 
 /// An empty first message is written as `=`.
-fn encoded(message: &[u8]) -> String {
-    if message.is_empty() { "=".to_owned() } else { STANDARD.encode(message) }
+fn encoded(message: &[u8]) -> Result<Secret, AuthError> {
+    if message.is_empty() { Ok(Secret::new("=".to_owned())) } else { within_a_line(message) }
+}
+
+fn within_a_line(message: &[u8]) -> Result<Secret, AuthError> {
+    let line = Secret::new(STANDARD.encode(message));
+    if line.expose().len() + 2 > AUTH_LINE_BYTES_MAX { Err(AuthError::TooLong) } else { Ok(line) }
 }

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod cuts;
+mod own_commands;
 mod real_server;
 mod relayed;
 mod round_trips;
