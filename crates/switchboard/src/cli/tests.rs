@@ -63,6 +63,46 @@ fn flags_of_every_command_may_stand_before_and_behind_it() {
 }
 
 #[test]
+fn mail_alone_reads_what_the_whole_tree_reads() {
+    let words = |line: &str| -> Vec<OsString> {
+        std::iter::once("switchboard").chain(line.split_whitespace()).map(OsString::from).collect()
+    };
+    for line in [
+        "mail send --server h:587 --to a@b.example --text -",
+        "mail send --server h:587 --to a@b.example --cc c@d.example --bcc e@f.example --from g@h.example --subject x --html f --inline i --attach j",
+        "mail send --config f.toml --set mail.account=work --set log.level=debug --json -vv --to a@b.example --text f",
+        "mail --json send --to a@b.example --text f -v -v",
+        "mail -vv --config f.toml --data d send --to=a@b.example --text=f",
+        "mail send --message m.eml --message n.eml --dry-run",
+        "mail send --server h:25 --tls off --server-info",
+        "mail send --user u --password-command p --stop-after rcpt --to a@b.example --text - --explain --embedded",
+    ] {
+        let whole = parsed(line).map(|cli| format!("{cli:?}")).map_err(|error| error.to_string());
+        let alone = mail_alone(&words(line)).map(|cli| format!("{cli:?}"));
+        assert_eq!(alone.ok_or_else(String::new), whole, "{line}");
+    }
+    for line in [
+        "",
+        "mail",
+        "mail --help",
+        "mail send --help",
+        "mail help send",
+        "mail -V",
+        "mail send -h",
+        "mail send --version",
+        "mail snd",
+        "mail send --sbject x",
+        "mail send --to a@b.example --text f --set nonsense",
+        "mail send --to nobody --text f",
+        "mails send",
+        "bank audit",
+        "--json mail send --to a@b.example --text f",
+    ] {
+        assert!(mail_alone(&words(line)).is_none(), "{line}");
+    }
+}
+
+#[test]
 fn wrong_lines_are_refused() {
     for line in [
         "bank",
