@@ -285,14 +285,50 @@ fn text_of(path: &Path) -> Result<String, Failure> {
 
 #[expect(clippy::disallowed_methods, reason = "the command dates the message")]
 fn now() -> jiff::Zoned {
-    jiff::Timestamp::now().to_zoned(zone().unwrap_or_else(TimeZone::system))
+    let named = std::env::var_os("TZ");
+    // Where TZ names a zone, the database of zones has to be asked.
+    let zone = if named.is_some() { None } else { zone_in(Path::new("/etc/localtime")) };
+    jiff::Timestamp::now().to_zoned(zone.unwrap_or_else(TimeZone::system))
 }
 
 /// The zone of this machine, from the one file that has it: the database of zones, which knows its name too, is read whole before it
-/// says anything. `None` where TZ names another one.
-fn zone() -> Option<TimeZone> {
-    if std::env::var_os("TZ").is_some() {
-        return None;
+/// says anything. `None` where the file is missing or is not one of a zone.
+fn zone_in(file: &Path) -> Option<TimeZone> {
+    TimeZone::tzif("", &std::fs::read(file).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Version 1 of RFC 8536 with one kind of time: five and a half hours before UTC, called IST.
+    fn kolkata() -> Vec<u8> {
+        let mut file = b"TZif\0".to_vec();
+        file.extend([0; 15]);
+        // Kinds of UT and of standard time, leap seconds, transitions, kinds of time, letters.
+        for count in [0_u32, 0, 0, 0, 1, 4] {
+            file.extend(count.to_be_bytes());
+        }
+        file.extend(19_800_i32.to_be_bytes());
+        file.extend([0, 0]);
+        file.extend(b"IST\0");
+        file
     }
-    TimeZone::tzif("", &std::fs::read("/etc/localtime").ok()?).ok()
+
+    #[test]
+    fn the_zone_is_that_of_the_file_if_it_has_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let zone = |content: &[u8]| {
+            let path = folder.path().join("localtime");
+            std::fs::write(&path, content).unwrap();
+            zone_in(&path).map(|zone| zone.to_offset(jiff::Timestamp::UNIX_EPOCH).seconds())
+        };
+        assert_eq!(zone(&kolkata()), Some(19_800));
+        let half = kolkata();
+        for rubbish in [b"".as_slice(), b"TZif", b"Europe/Berlin\n", &half[..half.len() - 5], &[0xff; 9000]] {
+            assert_eq!(zone(rubbish), None, "{rubbish:?}");
+        }
+        assert!(zone_in(&folder.path().join("absent")).is_none());
+        assert!(zone_in(folder.path()).is_none());
+    }
 }

@@ -7,7 +7,7 @@ use switchboard_tls::{Identity, ServedIdentity, server_config};
 use tokio_rustls::rustls::ServerConnection;
 
 use super::{Server, sending};
-use crate::house::House;
+use crate::house::{House, Ran};
 
 /// A server that says how long a message may be.
 const BOUNDED: (&str, &str) = ("EHLO", "250-test\r\n250-SIZE 9000000\r\n250 AUTH PLAIN\r\n");
@@ -50,6 +50,23 @@ fn a_dry_run_prints_the_message_and_the_plan_and_connects_nowhere() {
     assert_eq!(json["bytes"], json["message"].as_str().unwrap().len());
     assert_eq!(nobody.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "somebody connected");
     assert!(!house.path().join("asked").exists() && !std::path::Path::new("asked").exists());
+}
+
+#[test]
+fn the_date_of_a_message_is_that_of_the_zone() {
+    let house = House::new();
+    // The rule of a zone needs no database; its sign is that of POSIX.
+    for (zone, expected) in
+        [("Asia/Kolkata", "+0530"), ("<+0545>-5:45", "+0545"), ("", "+0000"), ("UTC", "+0000")]
+    {
+        let nowhere = ["mail", "send", "--server", "127.0.0.1:9", "--from", "me@example.org", "--dry-run"];
+        let message = ["--to", "ada@example.org", "--text", "/dev/null"];
+        let ran = house.program(&[nowhere.as_slice(), &message].concat()).env("TZ", zone).output().unwrap();
+        let ran = Ran::of(ran);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let date = ran.stdout.lines().find(|line| line.starts_with("Date: ")).unwrap();
+        assert!(date.ends_with(expected), "TZ={zone}: {date}");
+    }
 }
 
 #[test]
