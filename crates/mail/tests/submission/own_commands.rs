@@ -116,7 +116,8 @@ proptest! {
         };
         let mut options = Options::new(security, [7; 18]);
         options.login = login.as_ref().map(|(_, login)| login.clone());
-        let server = Yes { is_chunking, mechanism: login.map(|(mechanism, _)| mechanism) };
+        let mechanism = login.map(|(mechanism, _)| mechanism);
+        let mut server = Yes { is_chunking, mechanism, knows_name: false };
         let submission = Submission {
             envelope: envelope.clone(),
             message_bytes: MESSAGE.len() as u64,
@@ -132,11 +133,13 @@ proptest! {
 struct Yes {
     is_chunking: bool,
     mechanism: Option<Mechanism>,
+    /// Whether LOGIN was told a name.
+    knows_name: bool,
 }
 
 impl Yes {
     /// All that a client says.
-    fn hear(&self, options: Options, local: IpAddr, submission: Submission) -> Vec<u8> {
+    fn hear(&mut self, options: Options, local: IpAddr, submission: Submission) -> Vec<u8> {
         let is_implicit = options.security == Security::Implicit;
         let mut smtp = Smtp::new(options);
         let (mut heard, mut unread, mut left) = (Vec::new(), 0, Some(MESSAGE));
@@ -170,7 +173,7 @@ impl Yes {
         }
     }
 
-    fn answers(&self, said: &[u8], in_text: &mut bool) -> String {
+    fn answers(&mut self, said: &[u8], in_text: &mut bool) -> String {
         let said = std::str::from_utf8(said).unwrap();
         let mut answers = String::new();
         let mut rest = said;
@@ -191,7 +194,7 @@ impl Yes {
         answers
     }
 
-    fn answer(&self, line: &str) -> String {
+    fn answer(&mut self, line: &str) -> String {
         let name = self.mechanism.map_or("FOO", Mechanism::name);
         let offers =
             "250-PIPELINING\r\n250-SIZE\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-DSN\r\n250-STARTTLS\r\n";
@@ -206,9 +209,11 @@ impl Yes {
                 "235 welcome\r\n".to_owned()
             }
             "AUTH" => self.challenge(line),
-            // The name of LOGIN, or an answer.
-            _ if name == "LOGIN" && line.len() % 8 == 0 => "334 UGFzc3dvcmQ6\r\n".to_owned(),
-            _ if line == "*" => "501 cancelled\r\n".to_owned(),
+            "*" => "501 cancelled\r\n".to_owned(),
+            // What comes after a name is a password.
+            _ if name == "LOGIN" && !std::mem::replace(&mut self.knows_name, true) => {
+                "334 UGFzc3dvcmQ6\r\n".to_owned()
+            }
             _ => "235 welcome\r\n".to_owned(),
         }
     }
