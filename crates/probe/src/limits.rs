@@ -20,7 +20,8 @@ pub const TLVS_MAX: usize = 32;
 pub const SESSIONS_MAX: usize = 16_384;
 /// A session that is silent for this long is a new one when it speaks again.
 pub const SESSION_IDLE_S: u64 = 900;
-/// Replies of which the next ones are to tell when they left, whose stamps the kernel still owes.
+/// Replies of which the next ones are to tell when they left, whose stamps the kernel still owes. A stamp that comes when a prober
+/// remembers its reply no longer ([`LEADS_REMEMBERED_MAX`]) tells it nothing.
 pub const FOLLOWED_REPLIES_MAX: usize = 256;
 /// How long such a stamp is waited for.
 pub const FOLLOWED_NS_MAX: i64 = 200_000_000;

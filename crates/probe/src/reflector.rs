@@ -223,14 +223,15 @@ impl Reflector {
         }
     }
 
-    /// Whether the sender wants to be told later when this reply left; then [`Reflector::departed`] is to be called, be it
-    /// after later replies have left.
+    /// Whether the sender wants to be told later when this reply left; then [`Reflector::departed`] is to be called where that
+    /// is known, be it after later replies have left.
     #[must_use]
     pub fn is_followed_up(answer: &Answer) -> bool {
         answer.follow_up.is_some()
     }
 
-    /// The reply left at this time: by the kernel's stamp, or without one when it was handed over.
+    /// The reply left at this time, by the kernel's stamp. Without one nothing is known: a time that the program read itself
+    /// would pretend that the reply left as soon as T3 was written into it.
     pub fn departed(&mut self, answer: &Answer, at: Timestamp) {
         let Some(FollowUp { source, session, sequence, at: moment }) = answer.follow_up else { return };
         let sent = WireTime::new(at, self.options.format);

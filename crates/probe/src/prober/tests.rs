@@ -1,7 +1,7 @@
 //! The prober in virtual time: a schedule, a network that does what the test says, and a reflector with a clock of its own.
 
 use super::*;
-use crate::limits::CATCH_UP_NS_MAX;
+use crate::limits::{CATCH_UP_NS_MAX, LEADS_REMEMBERED_MAX};
 
 const MS: u64 = 1_000_000;
 /// The wall clock when moments begin.
@@ -263,6 +263,26 @@ fn the_reflectors_lead_is_told_by_the_reply_after_and_only_when_it_can_be_believ
     assert_eq!((lead.count, lead.min_ns, lead.max_ns), (2, 300.0, 500.0));
     let rtt = prober.statistics().rtt().quantiles().unwrap();
     assert_eq!(prober.statistics().rtt_mean_without_lead_ns(), Some(rtt.mean_ns - 400.0));
+}
+
+#[test]
+fn what_is_told_of_a_reply_long_past_or_told_again_adds_nothing() {
+    let mut prober = Prober::new(plan(300, 1), at(0), 1);
+    for n in 0..300_u32 {
+        let sent_ns = u64::from(n) * MS;
+        drain(&mut prober, sent_ns);
+        let mut arrived = answer(n, sent_ns, 1_000, 1_000, n);
+        // At first of those that are no longer remembered, at the end of one and the same again and again.
+        let of =
+            if n < 250 { n.saturating_sub(u32::try_from(LEADS_REMEMBERED_MAX).unwrap() + 1) } else { 248 };
+        let left = wall(u64::from(of) * MS + 1_000 + 1_000 + 5_000 + 300);
+        arrived.reflected.as_mut().unwrap().previous = (n > 0).then_some(Left { sequence: of, at: left });
+        prober.kernel_sent(u64::from(n), wall(sent_ns));
+        prober.answered(&arrived);
+    }
+    let lead = prober.statistics().reflector_lead().quantiles().unwrap();
+    // The very first, which was remembered when it was told, and the one of the end.
+    assert_eq!((lead.count, lead.max_ns), (2, 300.0));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! reflector late, replies are sealed first and then held, so that one-way delay shows on which way the time was spent.
 //!
 //! Only packets from loopback, from networks named for it, and with a right HMAC suffer anything. What is held is bounded;
-//! beyond the bound packets pass untouched. Absent: sockets and clocks.
+//! beyond the bound packets pass untouched. Absent: sockets and clocks, and telling when the previous reply left.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::RandomState;
@@ -231,7 +231,6 @@ impl Faulty {
         let answer: Answer = self.reflector.answer(arrival, &mut buffer, packet.len()).ok()?;
         buffer.truncate(answer.length);
         self.reflector.seal(&answer, &mut buffer, wall);
-        self.reflector.departed(&answer, wall);
         let departure = Departure { packet: buffer, copies: 1, arrival: *arrival, dscp: answer.dscp };
         Some((departure, answer.mode()))
     }

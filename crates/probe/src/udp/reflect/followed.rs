@@ -1,9 +1,8 @@
 //! When replies really leave of which later ones are to tell it (RFC 8972 §4.7), by the kernel's stamps of what is sent.
 //!
-//! They go one by one, each known to have left before the next is made; all others take the short way, and no
-//! stamps are asked for. A reply that gets no
-//! stamp in time, for not every device gives them, is told to have left when it was handed over. Absent: telling; that
-//! is the machine's.
+//! They go one by one, each known to have left before the next is made; all others take the short way, and no stamps are
+//! asked for. A reply that gets no stamp in time, for not every device gives them, is forgotten: nothing is told of it, for
+//! the time of handing it over is T3 itself. Absent: telling; that is the machine's.
 
 use std::collections::VecDeque;
 use std::io::IoSliceMut;
@@ -56,14 +55,11 @@ impl Followed {
         reflector.seal(&answer, packet, handed_over);
         let sent = send_one(socket, received.source, received.around.destination, answer.dscp, packet);
         if sent.is_err() {
-            reflector.departed(&answer, handed_over);
-            self.begin_anew(socket, reflector);
+            self.begin_anew(socket);
         } else if self.asking {
             self.waiting.push_back(Waiting { number: self.next_number, answer, handed_over });
             self.next_number = self.next_number.wrapping_add(1);
             self.take(socket, clock, reflector);
-        } else {
-            reflector.departed(&answer, handed_over);
         }
     }
 
@@ -74,7 +70,7 @@ impl Followed {
         }
     }
 
-    /// Takes the stamps that the kernel has by now, and gives up those that were waited for long enough.
+    /// Takes the stamps that the kernel has by now, and forgets replies whose stamps were waited for long enough.
     pub(super) fn take(&mut self, socket: &UdpSocket, clock: &Clock, reflector: &mut Reflector) {
         if self.waiting.is_empty() {
             return;
@@ -85,8 +81,9 @@ impl Followed {
             };
             if let Some(Waiting { answer, handed_over, .. }) = self.waiting.remove(place) {
                 // One from before, or from long after, was taken by a clock that was set in between.
-                let plausible = (0..FOLLOWED_NS_MAX).contains(&stamp.nanos_since(handed_over));
-                reflector.departed(&answer, if plausible { stamp } else { handed_over });
+                if (0..FOLLOWED_NS_MAX).contains(&stamp.nanos_since(handed_over)) {
+                    reflector.departed(&answer, stamp);
+                }
             }
         }
         let now = clock.wall();
@@ -95,16 +92,15 @@ impl Followed {
             if in_time && self.waiting.len() <= FOLLOWED_REPLIES_MAX {
                 return;
             }
-            reflector.departed(&oldest.answer, oldest.handed_over);
             self.waiting.pop_front();
         }
     }
 
     /// Some systems count a reply that could not be sent and others do not: the kernel is made to count from zero again.
-    fn begin_anew(&mut self, socket: &UdpSocket, reflector: &mut Reflector) {
+    fn begin_anew(&mut self, socket: &UdpSocket) {
         let _counts_anew = setsockopt(socket, Timestamping, &TimestampingFlag::empty());
         while next_stamp(socket).is_some() {}
-        self.waiting.drain(..).for_each(|waiting| reflector.departed(&waiting.answer, waiting.handed_over));
+        self.waiting.clear();
         (self.next_number, self.asking) = (0, false);
     }
 }

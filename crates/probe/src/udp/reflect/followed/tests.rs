@@ -127,6 +127,24 @@ fn a_reply_that_cannot_be_sent_does_not_confuse_the_stamps_of_others() {
 }
 
 #[test]
+fn of_replies_without_stamps_nothing_is_told_and_they_are_forgotten() {
+    let mut world = World::new(ANY[0]);
+    for _batch in 0..FOLLOWED_REPLIES_MAX / 32 + 2 {
+        // The kernel is believed to stamp, and does not.
+        world.followed.asking = true;
+        (0..32).for_each(|n| assert!(world.client.send(&request(n)).is_ok()));
+        world.batch.receive(&world.socket, MsgFlags::MSG_DONTWAIT).unwrap();
+        world.reflect(None);
+        for _reply in 0..32 {
+            assert_eq!(told(&reception(&world.client).0), FollowUp::default());
+            // Its own stamps would fill its queue.
+            while next_stamp(&world.client).is_some() {}
+        }
+    }
+    assert!(world.followed.waiting.len() <= FOLLOWED_REPLIES_MAX);
+}
+
+#[test]
 fn a_listener_tells_when_its_previous_reply_really_left() {
     for address in ANY {
         let mut listener = Listener::bind(address.parse().unwrap(), Options::default()).unwrap();
