@@ -61,13 +61,28 @@ pub enum Step {
         /// Its number.
         sequence: u64,
     },
-    /// Nothing before this moment, unless an answer comes.
-    Wait {
-        /// When to ask again.
-        until: Moment,
-    },
+    /// Nothing now, unless an answer comes.
+    Wait(Wait),
     /// All probes are sent, and answered or given up.
     Done,
+}
+
+/// What is waited for, at least one of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wait {
+    /// When a probe is due.
+    pub send: Option<Moment>,
+    /// When a probe is given up, unless its answer has come by then.
+    pub give_up: Option<Moment>,
+}
+
+impl Wait {
+    /// The earlier of each.
+    #[must_use]
+    pub fn earlier(self, other: Self) -> Self {
+        let earlier = |one: Option<Moment>, other| one.into_iter().chain(other).min();
+        Self { send: earlier(self.send, other.send), give_up: earlier(self.give_up, other.give_up) }
+    }
 }
 
 /// An answer as the driver received it.
@@ -238,16 +253,16 @@ impl Prober {
         self.stopped = true;
     }
 
-    /// What is to be done now.
-    pub fn poll(&mut self, now: Moment) -> Step {
+    /// What is to be done now. Answers that came up to `heard` were all taken: no probe is given up whose time ends later.
+    pub fn poll(&mut self, now: Moment, heard: Moment) -> Step {
         if self.stopped {
             return Step::Done;
         }
-        if let Some(sequence) = self.give_up_one(now) {
+        if let Some(sequence) = self.give_up_one(heard) {
             return Step::NoAnswer { sequence };
         }
-        self.forget(now);
-        let mut wake = self.next_given_up();
+        self.forget(heard);
+        let mut wait = Wait { send: None, give_up: self.next_given_up() };
         if self.plan.count.is_none_or(|count| self.sequence < count) {
             let due = match self.plan.pace {
                 Pace::Schedule => self.due_slot(now),
@@ -256,9 +271,9 @@ impl Prober {
             if due <= now {
                 return self.take_slot(now, due);
             }
-            wake = Some(wake.map_or(due, |wake| wake.min(due)));
+            wait.send = Some(due);
         }
-        wake.map_or(Step::Done, |until| Step::Wait { until })
+        if wait == Wait::default() { Step::Done } else { Step::Wait(wait) }
     }
 
     /// The probe was handed to the system at this moment; `stamp` is the time T1 that it carries.
@@ -349,11 +364,11 @@ impl Prober {
         Outcome::Answered(sample)
     }
 
-    /// The first probe whose wait is over, in the order of sending.
-    fn give_up_one(&mut self, now: Moment) -> Option<u64> {
+    /// The first probe whose wait was over then, in the order of sending.
+    fn give_up_one(&mut self, heard: Moment) -> Option<u64> {
         while let Some(probe) = self.probe(self.waiting_from).copied() {
             let waits = probe.state == State::Waiting;
-            if probe.state == State::Unsent || (waits && now.nanos_since(probe.sent_at) < self.wait_ns) {
+            if probe.state == State::Unsent || (waits && heard.nanos_since(probe.sent_at) < self.wait_ns) {
                 return None;
             }
             let sequence = self.waiting_from;
@@ -376,11 +391,11 @@ impl Prober {
     }
 
     /// Forgets probes whose answers, however late, are not waited for any more.
-    fn forget(&mut self, now: Moment) {
+    fn forget(&mut self, heard: Moment) {
         let memory_ns = self.wait_ns.saturating_mul(LATE_FACTOR);
         while let Some(oldest) = self.probes.front() {
             let settled = self.first < self.waiting_from;
-            if !settled || now.nanos_since(oldest.sent_at) < memory_ns {
+            if !settled || heard.nanos_since(oldest.sent_at) < memory_ns {
                 return;
             }
             self.probes.pop_front();

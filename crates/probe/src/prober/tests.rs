@@ -24,14 +24,17 @@ fn wall(ns: u64) -> Timestamp {
 fn drain(prober: &mut Prober, now_ns: u64) -> (Vec<u64>, Vec<u64>, Option<u64>) {
     let (mut sent, mut lost) = (Vec::new(), Vec::new());
     loop {
-        match prober.poll(at(now_ns)) {
+        match prober.poll(at(now_ns), at(now_ns)) {
             Step::Send { sequence, due } => {
                 prober.sent(sequence, at(now_ns), wall(now_ns), due);
                 prober.kernel_sent(sequence, wall(now_ns + 1_000));
                 sent.push(sequence);
             }
             Step::NoAnswer { sequence } => lost.push(sequence),
-            Step::Wait { until } => return (sent, lost, Some(until.nanos())),
+            Step::Wait(wait) => {
+                let wake = wait.send.into_iter().chain(wait.give_up).min();
+                return (sent, lost, wake.map(Moment::nanos));
+            }
             Step::Done => return (sent, lost, None),
         }
     }
@@ -173,7 +176,9 @@ fn a_clock_that_steps_on_either_side_spoils_neither_round_trips_nor_counts() {
         let mut prober = Prober::new(plan(20, 100), at(0), 1);
         for n in 0..20_u32 {
             let now = u64::from(n) * 100 * MS;
-            let Step::Send { sequence, due } = prober.poll(at(now)) else { panic!("probe {n} is due") };
+            let Step::Send { sequence, due } = prober.poll(at(now), at(now)) else {
+                panic!("probe {n} is due")
+            };
             let (mine, theirs) = if n < 10 { (0, 0) } else { (sender, reflector) };
             prober.sent(sequence, at(now), wall(now + mine), due);
             // Probe 10 is under way while the clocks are set.
@@ -206,6 +211,22 @@ fn an_answer_read_after_its_time_is_late_even_before_the_probe_is_given_up() {
     let counts = prober.statistics().counts();
     assert_eq!((counts.no_answer, counts.late, counts.answered), (1, 1, 0));
     assert_eq!(drain(&mut prober, 2_000 * MS).1, Vec::<u64>::new(), "it is not given up a second time");
+}
+
+#[test]
+fn no_probe_is_given_up_before_all_that_came_in_time_was_heard() {
+    let mut prober = Prober::new(plan(2, 1_500), at(0), 1);
+    drain(&mut prober, 0);
+    let [give_up, send] = [1_000 * MS, 1_500 * MS].map(at);
+    let wait = Step::Wait(Wait { send: Some(send), give_up: Some(give_up) });
+    assert_eq!(prober.poll(at(999 * MS), at(999 * MS)), wait);
+    // The driver looked at nothing but the clock: there may be an answer that came in time.
+    assert_eq!(prober.poll(at(1_001 * MS), at(999 * MS)), wait);
+    assert!(matches!(prober.poll(at(1_500 * MS), at(999 * MS)), Step::Send { sequence: 1, .. }), "in time");
+    prober.sent(1, at(1_500 * MS), wall(1_500 * MS), send);
+    assert_eq!(prober.under_way(), 2);
+    assert!(matches!(prober.answered(&answer(0, 0, 900 * MS, MS, 0)), Outcome::Answered(_)));
+    assert_eq!(drain(&mut prober, 2_500 * MS).1, [1]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::socket::{self, Complaint, ORIGIN_STAMP, Sending, around, control_spac
 use crate::error::ProbeError;
 use crate::limits::{PACKET_BYTES_MAX, PROBES_REMEMBERED_MAX, STAMP_AGE_NS_MAX};
 use crate::prober::form::{Form, Particulars, Reading};
-use crate::prober::{Arrived, Outcome, Plan, Prober, Sample, Step};
+use crate::prober::{Arrived, Outcome, Plan, Prober, Sample, Step, Wait};
 use crate::stamp::{ErrorEstimate, Format};
 use crate::statistics::Statistics;
 use crate::time::{Moment, Timestamp};
@@ -124,6 +124,9 @@ pub struct Pinger {
     lanes: Vec<Lane>,
     clock: Clock,
     lead: Lead,
+    /// A moment that was past when last something could be received, and the same when last everything was.
+    awake: Moment,
+    heard: Moment,
     buffer: Vec<u8>,
 }
 
@@ -162,7 +165,8 @@ impl Pinger {
         let _as_exact_as_can_be = nix::sys::prctl::set_timerslack(1);
         let mut lanes = Vec::new();
         let apart = options.plan.interval / u32::try_from(targets.len().max(1)).unwrap_or(u32::MAX);
-        let mut start = clock.now();
+        let opened = clock.now();
+        let mut start = opened;
         for target in targets {
             let (socket, stamped) = socket::connected(target.address, &sending)?;
             lanes.push(Lane {
@@ -181,7 +185,7 @@ impl Pinger {
             start = start.plus(apart);
         }
         let lead = if options.spin { Lead::spinning(apart) } else { Lead::sleeping(apart) };
-        Ok(Self { lanes, clock, lead, buffer: vec![0; PACKET_BYTES_MAX] })
+        Ok(Self { lanes, clock, lead, awake: opened, heard: opened, buffer: vec![0; PACKET_BYTES_MAX] })
     }
 
     /// What was measured of this target.
@@ -214,14 +218,14 @@ impl Pinger {
         mut tell: impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
     ) -> Result<Pause, E> {
         loop {
-            let Some(mut wake) = self.act(&mut tell)? else { return Ok(Pause::Done) };
-            if self.watch(wake) {
+            let Some(mut wait) = self.act(&mut tell)? else { return Ok(Pause::Done) };
+            if self.watch(&wait) {
                 match self.act(&mut tell)? {
-                    Some(next) => wake = next,
+                    Some(next) => wait = next,
                     None => return Ok(Pause::Done),
                 }
             }
-            if let Some(woken) = self.sleep(wake, wakes)? {
+            if let Some(woken) = self.sleep(&wait, wakes)? {
                 return Ok(Pause::Woken(woken));
             }
             for (place, lane) in self.lanes.iter_mut().enumerate() {
@@ -229,42 +233,46 @@ impl Pinger {
                 lane.ask(&self.clock);
                 lane.receive(&self.clock, &mut self.buffer, &mut told)?;
             }
+            self.heard = self.awake;
         }
     }
 
-    /// Does what is due; tells when something is due again, or nothing when all is done.
+    /// Does what is due; tells what is waited for, or nothing when all is done.
     fn act<E: From<ProbeError>>(
         &mut self,
         tell: &mut impl FnMut(usize, &Event, &Statistics) -> Result<(), E>,
-    ) -> Result<Option<Moment>, E> {
-        let mut wake: Option<Moment> = None;
+    ) -> Result<Option<Wait>, E> {
+        let mut wait: Option<Wait> = None;
         for (place, lane) in self.lanes.iter_mut().enumerate() {
-            let until = lane.act(&self.clock, &mut |event, statistics| tell(place, event, statistics))?;
-            wake = wake.into_iter().chain(until).min();
+            let mut told = |event: &Event, statistics: &Statistics| tell(place, event, statistics);
+            let next = lane.act(&self.clock, self.heard, &mut told)?;
+            wait = wait.into_iter().chain(next).reduce(Wait::earlier);
         }
-        Ok(wake)
+        Ok(wait)
     }
 
-    /// Looks at nothing but the clock when the time is near: a system call could take longer than is left.
-    fn watch(&self, until: Moment) -> bool {
-        let close = self.lead.is_close(until.nanos_since(self.clock.now()));
-        while close && self.clock.now() < until {
+    /// Looks at nothing but the clock when a probe is almost due: a system call could take longer than is left.
+    fn watch(&self, wait: &Wait) -> bool {
+        let Some(due) = self.lead.close(wait, self.clock.now()) else { return false };
+        while self.clock.now() < due {
             std::hint::spin_loop();
         }
-        close
+        true
     }
 
-    /// Sleeps until a little before then, or until something can be received; tells which of `wakes` can be read from.
-    fn sleep(&mut self, until: Moment, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
+    /// Sleeps until something is to be done, or can be received; tells which of `wakes` can be read from.
+    fn sleep(&mut self, wait: &Wait, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
         let begun = self.clock.now();
-        let sleep = self.lead.sleep(until.nanos_since(begun));
+        let sleep = self.lead.sleep(wait, begun);
+        self.awake = begun;
         let mut waited: Vec<PollFd<'_>> =
             wakes.iter().map(|wake| PollFd::new(*wake, PollFlags::POLLIN)).collect();
         waited.extend(self.lanes.iter().map(|lane| PollFd::new(lane.socket.as_fd(), PollFlags::POLLIN)));
         let limit = TimeSpec::from_duration(Duration::from_nanos(sleep));
         match ppoll(&mut waited, Some(limit), None) {
             Ok(0) if sleep > 0 => {
-                self.lead.woke(self.clock.now().nanos_since(begun.plus_nanos(sleep)));
+                self.awake = begun.plus_nanos(sleep);
+                self.lead.woke(self.clock.now().nanos_since(self.awake));
                 Ok(None)
             }
             Ok(_) => {
@@ -280,10 +288,10 @@ impl Pinger {
 type Tell<'a, E> = &'a mut dyn FnMut(&Event, &Statistics) -> Result<(), E>;
 
 impl Lane {
-    /// Does what is due; returns when to ask again, or nothing when all is done.
-    fn act<E>(&mut self, clock: &Clock, tell: Tell<'_, E>) -> Result<Option<Moment>, E> {
+    /// Does what is due; returns what is waited for, or nothing when all is done.
+    fn act<E>(&mut self, clock: &Clock, heard: Moment, tell: Tell<'_, E>) -> Result<Option<Wait>, E> {
         loop {
-            match self.prober.poll(clock.now()) {
+            match self.prober.poll(clock.now(), heard) {
                 Step::Send { sequence, due } => {
                     let at = self.send(clock, sequence, due);
                     tell(&Event::Sent { sequence, at }, self.prober.statistics())?;
@@ -292,7 +300,7 @@ impl Lane {
                     let because = self.complaints.remove(&sequence);
                     tell(&Event::NoAnswer { sequence, because }, self.prober.statistics())?;
                 }
-                Step::Wait { until } => return Ok(Some(until)),
+                Step::Wait(wait) => return Ok(Some(wait)),
                 Step::Done => return Ok(None),
             }
         }
@@ -325,7 +333,7 @@ impl Lane {
         (at, wall, send(self.socket.as_raw_fd(), &self.packet, MsgFlags::MSG_DONTWAIT))
     }
 
-    /// Asks the kernel how good the clock is, again and again, but not when a probe is due at once.
+    /// Asks the kernel how good the clock is, again and again. Between waking and acting, never while the clock is watched.
     fn ask(&mut self, clock: &Clock) {
         let now = clock.now();
         if now >= self.asked_at.plus(ASK_AGAIN) {

@@ -58,7 +58,7 @@ fn run(faulty: &mut Faulty, source: &str, key: Option<Key>, count: u64) -> Run {
     let mut packet = Vec::new();
     for now in (0..(count + 400) * MS).step_by(100_000) {
         let moment = Moment::from_nanos(now);
-        while let Step::Send { sequence, due } = prober.poll(moment) {
+        while let Step::Send { sequence, due } = prober.poll(moment, moment) {
             prober.sent(sequence, moment, wall(now), due);
             let error = ErrorEstimate::unknown(Format::Ntp);
             form.write(&Particulars { sequence, sent: wall(now), error }, &mut packet);

@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use crate::limits::{LEAD_NS_MAX, LEAD_SHORT_NS_MAX, SPIN_NS_MAX, WATCH_NS_MAX};
-use crate::time::nanos_of;
+use crate::prober::Wait;
+use crate::time::{Moment, nanos_of};
 
 /// One of this many of its nanoseconds is taken from the lead at each waking that was in time.
 const DECAY: u64 = 512;
@@ -32,14 +33,17 @@ impl Lead {
         Self { nanos: SPIN_NS_MAX, learned: false, most: SPIN_NS_MAX, watch: watch(nanos_of(apart)) }
     }
 
-    /// How long to sleep, when something is due after so many nanoseconds.
-    pub(super) fn sleep(&self, left: u64) -> u64 {
-        left.saturating_sub(self.nanos)
+    /// How many nanoseconds to sleep: to a little before a probe is due, and no longer than until one is given up, which may as
+    /// well happen late.
+    pub(super) fn sleep(&self, wait: &Wait, now: Moment) -> u64 {
+        let send = wait.send.map(|due| due.nanos_since(now).saturating_sub(self.nanos));
+        let give_up = wait.give_up.map(|due| due.nanos_since(now));
+        send.into_iter().chain(give_up).min().unwrap_or(0)
     }
 
-    /// Whether something is due so soon that only the clock is to be watched.
-    pub(super) fn is_close(&self, left: u64) -> bool {
-        left <= self.watch
+    /// When a probe is due, where that is so soon that only the clock is to be watched.
+    pub(super) fn close(&self, wait: &Wait, now: Moment) -> Option<Moment> {
+        wait.send.filter(|due| due.nanos_since(now) <= self.watch)
     }
 
     /// It woke so many nanoseconds later than it wanted to.
@@ -60,33 +64,57 @@ fn watch(apart: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// A probe is due after so many nanoseconds.
+    fn due(after: u64) -> Wait {
+        Wait { send: Some(Moment::from_nanos(after)), give_up: None }
+    }
+
+    fn slept(lead: &Lead, wait: &Wait) -> u64 {
+        lead.sleep(wait, Moment::default())
+    }
+
+    #[test]
+    fn only_for_a_probe_that_is_due_it_is_awake_before_the_time() {
+        let lead = Lead::sleeping(Duration::from_millis(10));
+        let given_up = |after| Some(Moment::from_nanos(after));
+        let dead = Wait { send: None, give_up: given_up(1_000_000) };
+        assert_eq!(slept(&lead, &dead), 1_000_000);
+        assert_eq!(lead.close(&dead, Moment::from_nanos(999_999)), None);
+        let both = |give_up| Wait { give_up: given_up(give_up), ..due(1_000_000) };
+        assert_eq!(slept(&lead, &both(1_000_000)), 1_000_000 - LEAD_NS_MAX);
+        assert_eq!(slept(&lead, &both(300_000)), 300_000);
+        assert_eq!(lead.close(&both(0), Moment::from_nanos(999_999)), due(1_000_000).send);
+        assert_eq!(slept(&Lead::spinning(Duration::from_millis(1)), &dead), 1_000_000);
+    }
+
     #[test]
     fn it_follows_the_time_that_waking_takes_within_its_bounds() {
         let mut lead = Lead::sleeping(Duration::from_millis(10));
-        assert_eq!(lead.sleep(1_000_000), 1_000_000 - LEAD_NS_MAX, "it begins with the most");
+        assert_eq!(slept(&lead, &due(1_000_000)), 1_000_000 - LEAD_NS_MAX, "it begins with the most");
         for _waking in 0..10_000 {
             lead.woke(50_000);
         }
-        assert_eq!(lead.sleep(1_000_000), 1_000_000 - 50_000 - WATCH_NS_MAX);
+        assert_eq!(slept(&lead, &due(1_000_000)), 1_000_000 - 50_000 - WATCH_NS_MAX);
         lead.woke(90_000);
         for _waking in 0..100 {
             lead.woke(50_000);
         }
-        assert!(lead.sleep(1_000_000) < 1_000_000 - 80_000, "one in a hundred is remembered");
+        assert!(slept(&lead, &due(1_000_000)) < 1_000_000 - 80_000, "one in a hundred is remembered");
         lead.woke(u64::MAX);
-        assert_eq!(lead.sleep(1_000_000), 1_000_000 - LEAD_NS_MAX);
+        assert_eq!(slept(&lead, &due(1_000_000)), 1_000_000 - LEAD_NS_MAX);
     }
 
     #[test]
     fn what_it_costs_is_a_share_of_the_time() {
         let awake = |apart_us| {
             let apart = Duration::from_micros(apart_us);
-            nanos_of(apart) - Lead::sleeping(apart).sleep(nanos_of(apart))
+            nanos_of(apart) - slept(&Lead::sleeping(apart), &due(nanos_of(apart)))
         };
         assert_eq!([1_000_000, 1_000, 200, 100, 20].map(awake), [500_000, 100_000, 75_000, 75_000, 15_000]);
         let spinning = Lead::spinning(Duration::from_millis(1));
-        assert_eq!(spinning.sleep(1_000_000), 0);
-        assert!(spinning.is_close(WATCH_NS_MAX) && !spinning.is_close(WATCH_NS_MAX + 1));
-        assert!(!Lead::spinning(Duration::from_micros(20)).is_close(2_001));
+        assert_eq!(slept(&spinning, &due(1_000_000)), 0);
+        let close = |lead: &Lead, left| lead.close(&due(left), Moment::default()).is_some();
+        assert!(close(&spinning, WATCH_NS_MAX) && !close(&spinning, WATCH_NS_MAX + 1));
+        assert!(!close(&Lead::spinning(Duration::from_micros(20)), 2_001));
     }
 }

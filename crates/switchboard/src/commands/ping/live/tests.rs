@@ -22,7 +22,7 @@ fn run() -> (Recent, Prober) {
     let mut number = 0;
     for now in (0..32_000).map(|ms| ms * MS) {
         loop {
-            match prober.poll(Moment::from_nanos(now)) {
+            match prober.poll(Moment::from_nanos(now), Moment::from_nanos(now)) {
                 Step::Send { sequence, due } => {
                     let wall = Timestamp::from_nanos(WALL + now);
                     prober.sent(sequence, Moment::from_nanos(now), wall, due);
@@ -34,7 +34,7 @@ fn run() -> (Recent, Prober) {
                     }
                 }
                 Step::NoAnswer { sequence } => recent.take(&Event::NoAnswer { sequence, because: None }),
-                Step::Wait { .. } | Step::Done => break,
+                Step::Wait(_) | Step::Done => break,
             }
         }
     }
