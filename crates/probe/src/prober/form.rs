@@ -1,8 +1,8 @@
 //! What a probe looks like, and what an answer says. Absent: when one is sent, and stamps of the kernel.
 //!
 //! A STAMP probe carries, behind its fixed part: counters (so that a stateful reflector shows that it counts), class of
-//! service where one was asked for, the HMAC of these when the session has a key, and padding up to its length. Before the HMAC stands, where it was asked for, the question when the
-//! previous reply left.
+//! service where one was asked for, the question when the previous reply left where it was asked for, the HMAC of these when
+//! the session has a key, and padding up to its length. One that is as short as can be has the fixed part alone.
 
 use crate::fault::Random;
 use crate::limits::PACKET_BYTES_MAX;
@@ -126,12 +126,20 @@ impl Stamp {
     pub fn check_length(&self) -> Result<(), String> {
         let Some(length) = self.length else { return Ok(()) };
         let (bare, full) = (self.mode().fixed_bytes(), self.full_length());
+        let asks = self.follow_up || self.dscp.is_some();
+        if asks && length == bare {
+            return Err(format!(
+                "a probe of {bare} octets has no room to ask for follow-up telemetry or a class of service: \
+                 at least {full} with what is asked for"
+            ));
+        }
         let fits = length == bare || length == full || length >= full + HEADER_BYTES;
         if fits && length <= PACKET_BYTES_MAX {
             return Ok(());
         }
+        let shortest = if asks { String::new() } else { format!("{bare}, ") };
         Err(format!(
-            "a probe cannot be {length} octets long: {bare}, {full}, or {} to {PACKET_BYTES_MAX}",
+            "a probe cannot be {length} octets long: {shortest}{full}, or {} to {PACKET_BYTES_MAX}",
             full + HEADER_BYTES
         ))
     }

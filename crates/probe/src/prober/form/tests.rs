@@ -56,8 +56,9 @@ fn a_probe_of_any_length_comes_back_with_the_reflectors_counters() {
     let key = Key::new(&[3; 32]).unwrap();
     for (key, dscp, lengths) in [
         (None, None, [None, Some(44), Some(60), Some(64), Some(1_472)]),
-        (None, Some(46), [None, Some(44), Some(68), Some(72), Some(9_000)]),
-        (Some(key.clone()), Some(46), [None, Some(112), Some(156), Some(160), Some(65_507)]),
+        (None, Some(46), [None, Some(68), Some(72), Some(1_000), Some(9_000)]),
+        (Some(key.clone()), None, [None, Some(112), Some(148), Some(152), Some(65_507)]),
+        (Some(key.clone()), Some(46), [None, Some(156), Some(160), Some(1_000), Some(65_507)]),
     ] {
         for length in lengths {
             let stamp = stamp(key.clone(), length, dscp);
@@ -121,6 +122,16 @@ fn lengths_that_no_probe_can_have_are_refused_in_words() {
     for wrong in [0, 43, 45, 59, 61, 63, 65_508] {
         let told = stamp(None, Some(wrong), None).check_length().unwrap_err();
         assert_eq!(told, format!("a probe cannot be {wrong} octets long: 44, 60, or 64 to 65507"));
+    }
+    let asking = |follow_up, dscp, length| {
+        Stamp { follow_up, ..stamp(None, Some(length), dscp) }.check_length().unwrap_err()
+    };
+    for (follow_up, dscp, full) in [(true, None, 80), (false, Some(46), 68), (true, Some(46), 88)] {
+        let told = asking(follow_up, dscp, 44);
+        assert!(told.starts_with("a probe of 44 octets has no room to ask"), "{told}");
+        assert!(told.contains(&format!("at least {full} ")), "{told}");
+        let told = asking(follow_up, dscp, 45);
+        assert!(told.ends_with(&format!("long: {full}, or {} to 65507", full + 4)), "{told}");
     }
 }
 
