@@ -311,15 +311,15 @@ impl Prober {
         }
         let reordered = sequence + 1 < self.answered_up_to;
         let sample = sample(sequence, &probe, arrived, reordered);
-        if let Some(lead_ns) = self.leads.answered(&sample) {
-            self.statistics.on_lead(lead_ns);
-        }
         match probe.state {
             State::Answered(first) => {
                 self.statistics.on_duplicate(&first, &sample);
                 Outcome::Duplicate(sample)
             }
             State::Waiting | State::NoAnswer | State::Unsent => {
+                if let Some(lead_ns) = self.leads.answered(&sample) {
+                    self.statistics.on_lead(lead_ns);
+                }
                 self.answered_up_to = self.answered_up_to.max(sequence + 1);
                 let late =
                     probe.state == State::NoAnswer || arrived.at.nanos_since(probe.sent_at) > self.wait_ns;

@@ -23,7 +23,7 @@ pub(super) struct Leads {
 }
 
 impl Leads {
-    /// Takes an answer; returns the lead of an earlier one, in nanoseconds, when this one tells it and it can be
+    /// Takes the first answer to a probe; returns the lead of an earlier one, in nanoseconds, when this one tells it and it can be
     /// believed: no reply leaves before its time or after it came.
     pub(super) fn answered(&mut self, sample: &Sample) -> Option<u64> {
         let reflected = sample.reflected?;

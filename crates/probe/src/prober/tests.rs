@@ -287,6 +287,24 @@ fn the_reflectors_lead_is_told_by_the_reply_after_and_only_when_it_can_be_believ
 }
 
 #[test]
+fn a_doubled_reply_is_remembered_once() {
+    let mut prober = Prober::new(plan(2, 100), at(0), 1);
+    drain(&mut prober, 0);
+    for _copy in 0..2 {
+        prober.answered(&answer(0, 0, 1_000, 1_000, 0));
+    }
+    drain(&mut prober, 100 * MS);
+    let mut arrived = answer(1, 100 * MS, 1_000, 1_000, 1);
+    let left = Left { sequence: 0, at: wall(1_000 + 1_000 + 5_000 + 300) };
+    arrived.reflected.as_mut().unwrap().previous = Some(left);
+    for _copy in 0..2 {
+        prober.answered(&arrived);
+    }
+    let lead = prober.statistics().reflector_lead().quantiles().unwrap();
+    assert_eq!((lead.count, lead.max_ns), (1, 300.0));
+}
+
+#[test]
 fn what_is_told_of_a_reply_long_past_or_told_again_adds_nothing() {
     let mut prober = Prober::new(plan(300, 1), at(0), 1);
     for n in 0..300_u32 {
