@@ -142,6 +142,8 @@ struct Lane {
     sent: BTreeMap<u32, u64>,
     next_number: u32,
     complaints: BTreeMap<u64, Unreachable>,
+    /// Whether something can be received: an answer, a stamp or a complaint.
+    came: bool,
     packet: Vec<u8>,
     error: ErrorEstimate,
     /// When the kernel was asked how good its clock is.
@@ -178,6 +180,7 @@ impl Pinger {
                 sent: BTreeMap::new(),
                 next_number: 0,
                 complaints: BTreeMap::new(),
+                came: false,
                 packet: Vec::new(),
                 error: clock.state().estimate(options.format),
                 asked_at: clock.now(),
@@ -231,7 +234,9 @@ impl Pinger {
             for (place, lane) in self.lanes.iter_mut().enumerate() {
                 let mut told = |event: &Event, statistics: &Statistics| tell(place, event, statistics);
                 lane.ask(&self.clock);
-                lane.receive(&self.clock, &mut self.buffer, &mut told)?;
+                if std::mem::take(&mut lane.came) {
+                    lane.receive(&self.clock, &mut self.buffer, &mut told)?;
+                }
             }
             self.heard = self.awake;
         }
@@ -260,7 +265,8 @@ impl Pinger {
         true
     }
 
-    /// Sleeps until something is to be done, or can be received; tells which of `wakes` can be read from.
+    /// Sleeps until something is to be done, or can be received, which each lane is told; tells which of `wakes` can be read
+    /// from.
     fn sleep(&mut self, wait: &Wait, wakes: &[BorrowedFd<'_>]) -> Result<Option<usize>, ProbeError> {
         let begun = self.clock.now();
         let sleep = self.lead.sleep(wait, begun);
@@ -276,8 +282,13 @@ impl Pinger {
                 Ok(None)
             }
             Ok(_) => {
-                let woken = |waited: &PollFd<'_>| waited.any().unwrap_or(false);
-                Ok(waited.iter().take(wakes.len()).position(woken))
+                // An error says that something is in the error queue: the stamp of what was sent, or a complaint.
+                let ready: Vec<bool> = waited.iter().map(|waited| waited.any().unwrap_or(false)).collect();
+                let (woken, came) = ready.split_at(wakes.len());
+                for (lane, came) in self.lanes.iter_mut().zip(came) {
+                    lane.came = *came;
+                }
+                Ok(woken.iter().position(|woken| *woken))
             }
             Err(nix::Error::EINTR) => Ok(None),
             Err(error) => Err(ProbeError::System { action: "wait for answers", source: error.into() }),
