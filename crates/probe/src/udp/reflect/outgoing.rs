@@ -1,7 +1,7 @@
 //! Replies on their way out, in as few system calls and passes through the kernel as can be: many replies of one length to
 //! one peer are handed over as a single message that the kernel, or the device, cuts into datagrams (`UDP_SEGMENT`, udp(7));
-//! each datagram carries what was written for it alone. Where that is not possible, and where no rush of requests is to be answered, they leave one
-//! by one, with the same octets.
+//! each datagram carries what was written for it alone. Where that is not possible, and where no rush of requests is to be
+//! answered, they leave one by one, with the same octets.
 //!
 //! Replies to one peer leave in the order in which they are given. Absent: replies that need something said about their way.
 
@@ -155,10 +155,10 @@ fn hand_over_all(messages: &[Message<'_>], cuts: &mut bool, hand_over: HandOver<
     }
 }
 
-/// Whether an error says that messages cannot be cut on this way: for want of checksums by the device, or because of a
-/// smaller MTU. It is not tried again.
+/// Whether an error says that messages cannot be cut at all, for want of checksums by the device: it is not tried again. A
+/// smaller MTU on the way to one peer (`EINVAL`, `EMSGSIZE`), which anybody can pretend, says nothing about the others.
 fn forbids_cutting(error: nix::Error) -> bool {
-    matches!(error, nix::Error::EIO | nix::Error::EINVAL | nix::Error::EMSGSIZE | nix::Error::EOPNOTSUPP)
+    matches!(error, nix::Error::EIO | nix::Error::EOPNOTSUPP)
 }
 
 #[cfg(test)]
