@@ -1,8 +1,9 @@
 //! Figures for Prometheus over HTTP: `GET /metrics` gets one page of text (format 0.0.4), and the connection ends.
 //!
 //! A few threads answer, each one connection at a time; who comes while all are taken waits in the system's queue. A peer gets a
-//! bounded time for its whole request and for the whole answer, however it drips them, so that nobody is held up for longer
-//! than that. Absent: TLS, passwords, a second request on a connection, and what the figures are.
+//! bounded time for its whole request, for the whole answer and for the end of the connection, however it drips them: it takes
+//! a thread for no longer than these together. Absent: fairness to who waits behind many slow peers, TLS, passwords, a second
+//! request on a connection, and what the figures are.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -19,7 +20,9 @@ const REQUEST_BYTES_MAX: usize = 8_192;
 /// How long a request may take to come.
 const REQUEST_MS_MAX: u64 = 2_000;
 /// How long an answer may take to be taken.
-const ANSWER_MS_MAX: u64 = 10_000;
+const ANSWER_MS_MAX: u64 = 3_000;
+/// How long a peer that has the whole answer may take to end the connection.
+const END_MS_MAX: u64 = 300;
 /// Until another connection is tried to be taken where the system has no room for one.
 const SHORTAGE_MS: u64 = 100;
 
@@ -57,7 +60,7 @@ fn answer_all(listener: &TcpListener, page: &dyn Fn() -> Option<String>) {
     loop {
         match listener.accept() {
             // Who is gone or too slow goes without.
-            Ok((peer, _)) => drop(answer(peer, page)),
+            Ok((peer, _)) => drop(answer(&peer, page)),
             Err(_) => std::thread::sleep(Duration::from_millis(SHORTAGE_MS)),
         }
     }
@@ -66,36 +69,55 @@ fn answer_all(listener: &TcpListener, page: &dyn Fn() -> Option<String>) {
 /// What is said to a request.
 struct Answer {
     status: &'static str,
+    /// Fields of the head beside those of every answer, each with its end of line.
+    fields: &'static str,
     body: String,
 }
 
-fn answer(mut peer: TcpStream, page: &dyn Fn() -> Option<String>) -> std::io::Result<()> {
-    let Some(answer) = heard(&mut peer)?.map(|request| answer_to(&request, page)) else { return Ok(()) };
-    let Answer { status, body } = answer;
+fn answer(peer: &TcpStream, page: &dyn Fn() -> Option<String>) -> std::io::Result<()> {
+    let Some(answer) = heard(peer)?.map(|request| answer_to(&request, page)) else { return Ok(()) };
+    let Answer { status, fields, body } = answer;
     let head = format!(
         "HTTP/1.1 {status}\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
+         {fields}Connection: close\r\n\r\n",
         body.len()
     );
     let deadline = Deadline::within(ANSWER_MS_MAX);
-    for mut piece in [head.as_bytes(), body.as_bytes()] {
-        while !piece.is_empty() {
-            peer.set_write_timeout(Some(deadline.left()?))?;
-            let written = peer.write(piece)?;
-            piece = piece.get(written..).unwrap_or_default();
+    for piece in [head.as_bytes(), body.as_bytes()] {
+        write(peer, piece, &deadline)?;
+    }
+    end(peer)
+}
+
+fn write(mut peer: &TcpStream, mut piece: &[u8], deadline: &Deadline) -> std::io::Result<()> {
+    while !piece.is_empty() {
+        peer.set_write_timeout(Some(deadline.left()?))?;
+        match peer.write(piece) {
+            Ok(written) => piece = piece.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
-    end(&peer)
+    Ok(())
+}
+
+fn read(mut peer: &TcpStream, room: &mut [u8], deadline: &Deadline) -> std::io::Result<usize> {
+    loop {
+        peer.set_read_timeout(Some(deadline.left()?))?;
+        match peer.read(room) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }
 
 /// The first line of a request, when all of its head has come; an empty one when that is too long.
-fn heard(peer: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
+fn heard(peer: &TcpStream) -> std::io::Result<Option<Vec<u8>>> {
     let deadline = Deadline::within(REQUEST_MS_MAX);
     let mut request = vec![0; REQUEST_BYTES_MAX];
     let mut filled = 0;
     while let Some(room) = request.get_mut(filled..).filter(|room| !room.is_empty()) {
-        peer.set_read_timeout(Some(deadline.left()?))?;
-        match peer.read(room)? {
+        match read(peer, room, &deadline)? {
             0 => return Ok(None),
             read => filled += read,
         }
@@ -108,7 +130,7 @@ fn heard(peer: &mut TcpStream) -> std::io::Result<Option<Vec<u8>>> {
 }
 
 fn answer_to(line: &[u8], page: &dyn Fn() -> Option<String>) -> Answer {
-    let refusal = |status, words: &str| Answer { status, body: format!("{words}\n") };
+    let refusal = |status, words: &str| Answer { status, fields: "", body: format!("{words}\n") };
     let words: Vec<&[u8]> = line.split(|octet| *octet == b' ').collect();
     let [method, target, version] = words[..] else {
         return refusal("400 Bad Request", "this is no request of HTTP, or a longer one than is read here");
@@ -117,23 +139,22 @@ fn answer_to(line: &[u8], page: &dyn Fn() -> Option<String>) -> Answer {
     match (method, path) {
         _ if !version.starts_with(b"HTTP/1.") => refusal("400 Bad Request", "only HTTP/1 is spoken here"),
         (b"GET", b"/metrics") => match page() {
-            Some(body) => Answer { status: "200 OK", body },
+            Some(body) => Answer { status: "200 OK", fields: "", body },
             None => refusal("503 Service Unavailable", "there are no figures any more"),
         },
         (b"GET", _) => refusal("404 Not Found", "figures are at /metrics"),
-        _ => refusal("405 Method Not Allowed\r\nAllow: GET", "only GET is answered"),
+        _ => Answer { fields: "Allow: GET\r\n", ..refusal("405 Method Not Allowed", "only GET is answered") },
     }
 }
 
 /// Waits until the peer has the answer and ends the connection as well: a connection that is closed with octets unread is
 /// broken off, and the answer with it.
-fn end(mut peer: &TcpStream) -> std::io::Result<()> {
+fn end(peer: &TcpStream) -> std::io::Result<()> {
     peer.shutdown(Shutdown::Write)?;
-    let deadline = Deadline::within(REQUEST_MS_MAX);
+    let deadline = Deadline::within(END_MS_MAX);
     let mut rest = [0; 1_024];
     for _ in 0..REQUEST_BYTES_MAX / rest.len() {
-        peer.set_read_timeout(Some(deadline.left()?))?;
-        if peer.read(&mut rest)? == 0 {
+        if read(peer, &mut rest, &deadline)? == 0 {
             break;
         }
     }

@@ -54,6 +54,30 @@ fn where_there_are_no_figures_any_more_that_is_said() {
     assert!(ask(address, b"GET /metrics HTTP/1.1\r\n\r\n").starts_with("HTTP/1.1 503 "));
 }
 
+#[test]
+fn who_may_not_ask_so_is_told_how_in_a_field_of_its_own() {
+    let answer = ask(served(), b"PUT /metrics HTTP/1.1\r\n\r\n");
+    let mut lines = answer.split("\r\n");
+    assert_eq!(lines.next(), Some("HTTP/1.1 405 Method Not Allowed"));
+    assert!(lines.take_while(|line| !line.is_empty()).any(|field| field == "Allow: GET"), "{answer}");
+    assert!(!ask(served(), b"GET / HTTP/1.1\r\n\r\n").contains("Allow: "));
+}
+
+#[test]
+fn peers_that_have_their_answer_and_stay_hold_nobody_up() {
+    let address = served();
+    let asking = || {
+        let mut peer = TcpStream::connect(address).unwrap();
+        peer.set_read_timeout(Some(Duration::from_millis(REQUEST_MS_MAX - END_MS_MAX))).unwrap();
+        peer.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        peer.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        peer
+    };
+    let _stay: Vec<TcpStream> = (0..=CONNECTIONS_MAX).map(|_| asking()).collect();
+}
+
 /// As many silent peers as there are threads, and one that drips: all are sent away, and who comes later is answered.
 #[test]
 fn peers_that_say_nothing_or_drip_hold_nobody_up_for_long() {
