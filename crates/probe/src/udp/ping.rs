@@ -344,7 +344,7 @@ impl Lane {
         (at, wall, send(self.socket.as_raw_fd(), &self.packet, MsgFlags::MSG_DONTWAIT))
     }
 
-    /// Asks the kernel how good the clock is, again and again. Between waking and acting, never while the clock is watched.
+    /// Asks the kernel how good the clock is, again and again.
     fn ask(&mut self, clock: &Clock) {
         let now = clock.now();
         if now >= self.asked_at.plus(ASK_AGAIN) {
