@@ -37,12 +37,11 @@ pub(super) struct Outgoing {
     cuts: bool,
 }
 
-/// What is handed over at once: one reply, or several of one length to one peer.
+/// What is handed over at once: one reply, or several to one peer.
 #[derive(Clone, Copy)]
 struct Message<'a> {
-    pieces: &'a [IoSlice<'a>],
-    to: SocketAddr,
-    /// The length of each piece of those that the kernel is to cut.
+    replies: &'a [Reply<'a>],
+    /// The length of each of those that the kernel is to cut.
     segment: Option<u16>,
 }
 
@@ -64,10 +63,15 @@ impl Outgoing {
         let (socket, flags) = (socket.as_raw_fd(), MsgFlags::MSG_DONTWAIT);
         send(replies, cuts, &mut |messages, segment| {
             addresses.clear();
-            addresses.extend(messages.iter().map(|message| Some(SockaddrStorage::from(message.to))));
+            let to = |message: &Message<'_>| message.replies.first().map(|reply| reply.to.into());
+            addresses.extend(messages.iter().map(to));
             let Some(octets) = segment else {
-                let pieces = messages.iter().map(|message| &message.pieces);
-                return sendmmsg(socket, headers, pieces, &*addresses, [], flags).map(Iterator::count);
+                let all: Vec<_> = messages
+                    .iter()
+                    .flat_map(|message| message.replies)
+                    .map(|reply| [IoSlice::new(reply.packet)])
+                    .collect();
+                return sendmmsg(socket, headers, &all, &*addresses, [], flags).map(Iterator::count);
             };
             let whole = join(messages, joined);
             let cut = [ControlMessage::UdpGsoSegments(&octets)];
@@ -79,10 +83,13 @@ impl Outgoing {
 /// Each message in one piece: copying a few octets takes less time than it takes the kernel to gather them.
 fn join<'a>(messages: &[Message<'_>], joined: &'a mut Vec<u8>) -> Vec<[IoSlice<'a>; 1]> {
     joined.clear();
-    messages.iter().flat_map(|message| message.pieces).for_each(|piece| joined.extend_from_slice(piece));
+    messages
+        .iter()
+        .flat_map(|message| message.replies)
+        .for_each(|reply| joined.extend_from_slice(reply.packet));
     let mut rest = joined.as_slice();
     let whole = messages.iter().map(|message| {
-        let octets = message.pieces.iter().map(|piece| piece.len()).sum();
+        let octets = message.replies.iter().map(|reply| reply.packet.len()).sum();
         let (whole, behind) = rest.split_at(octets);
         rest = behind;
         [IoSlice::new(whole)]
@@ -96,23 +103,11 @@ type HandOver<'a> = &'a mut dyn FnMut(&[Message<'_>], Option<u16>) -> nix::Resul
 fn send(replies: &mut [Reply<'_>], cuts: &mut bool, hand_over: HandOver<'_>) {
     // Stable: what goes to one peer keeps its order.
     replies.sort_by_key(|reply| reply.to);
-    let mut pieces = [IoSlice::new(&[]); BATCH_PACKETS_MAX];
-    for (piece, reply) in pieces.iter_mut().zip(replies.iter()) {
-        *piece = IoSlice::new(reply.packet);
-    }
     let mut messages = Vec::with_capacity(BATCH_PACKETS_MAX);
-    let mut rest = pieces.as_slice();
     for peer in replies.chunk_by(|one, next| one.to == next.to) {
-        let (pieces, others) = rest.split_at(peer.len().min(rest.len()));
-        rest = others;
         let segment = common_length(peer).filter(|_| *cuts);
         let together = segment.map_or(1, |octets| GROUP_BYTES_MAX / usize::from(octets));
-        let to = |pieces, to| Message { pieces, to, segment };
-        messages.extend(
-            peer.first().into_iter().flat_map(|Reply { to: peer, .. }| {
-                pieces.chunks(together).map(move |pieces| to(pieces, *peer))
-            }),
-        );
+        messages.extend(peer.chunks(together).map(|replies| Message { replies, segment }));
     }
     messages.sort_by_key(|message| message.segment);
     for alike in messages.chunk_by(|one, next| one.segment == next.segment) {
@@ -145,9 +140,9 @@ fn hand_over_all(messages: &[Message<'_>], cuts: &mut bool, hand_over: HandOver<
             Err(error) => {
                 if first.segment.is_some() {
                     *cuts &= !forbids_cutting(error);
-                    let pieces = first.pieces.chunks(1);
-                    let single = |pieces| Message { pieces, to: first.to, segment: None };
-                    hand_over_all(&pieces.map(single).collect::<Vec<_>>(), cuts, hand_over);
+                    let single = |replies| Message { replies, segment: None };
+                    let all: Vec<_> = first.replies.chunks(1).map(single).collect();
+                    hand_over_all(&all, cuts, hand_over);
                 }
                 left = behind;
             }

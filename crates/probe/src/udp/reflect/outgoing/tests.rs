@@ -173,10 +173,8 @@ fn what_cannot_be_cut_leaves_one_by_one_and_where_nothing_can_be_is_not_tried_ag
                 tried += 1;
                 return Err(refusal);
             }
-            let pieces =
-                messages.iter().flat_map(|message| message.pieces.iter().map(|piece| (message.to, piece)));
             let mut again: Vec<Reply<'_>> =
-                pieces.map(|(to, packet)| Reply { to, packet, asked: None }).collect();
+                messages.iter().flat_map(|message| message.replies).copied().collect();
             plain.send(&world.socket, &mut again);
             Ok(messages.len())
         });
