@@ -18,12 +18,12 @@ pub use faulty::{Departure, FaultCounts, Faulty};
 pub use gate::Silence;
 pub use network::Network;
 
-use crate::limits::{SESSION_IDLE_S, SESSIONS_MAX};
+use crate::limits::{SESSION_IDLE_S, SESSIONS_MAX, TLVS_MAX};
 use crate::stamp::packet::TWAMP_LIGHT_BYTES;
 use crate::stamp::{ErrorEstimate, Format, Keys, Mode, Reply, Request, WireTime};
 use crate::text;
 use crate::time::{Moment, Timestamp};
-use extensions::Circumstances;
+use extensions::{Circumstances, Place};
 use gate::Gate;
 use table::Table;
 
@@ -163,6 +163,8 @@ pub struct Reflector {
     gate: Gate,
     sessions: Table<(SocketAddr, u16), Session>,
     counts: Counts,
+    /// Room for the places of the TLVs of one packet.
+    places: Vec<Place>,
 }
 
 impl Reflector {
@@ -174,6 +176,7 @@ impl Reflector {
             gate: Gate::new(&options, hashing),
             sessions: Table::new(SESSIONS_MAX, SESSION_IDLE_S * 1_000_000_000, hashing.clone()),
             counts: Counts::default(),
+            places: Vec::with_capacity(TLVS_MAX),
             options,
         }
     }
@@ -314,7 +317,7 @@ impl Reflector {
     }
 
     fn reply(
-        &self,
+        &mut self,
         arrival: &Arrival,
         buffer: &mut [u8],
         length: usize,
@@ -348,7 +351,7 @@ impl Reflector {
             previous: session.and_then(|session| session.departed),
             key: self.options.keys.of_session(request.session).filter(|_| mode == Mode::Authenticated),
         };
-        let asked = extensions::reflect(&mut packet[mode.fixed_bytes()..], &circumstances);
+        let asked = extensions::reflect(&mut packet[mode.fixed_bytes()..], &circumstances, &mut self.places);
         let form = AnswerForm::Stamp { mode, session: request.session };
         let follow_up = FollowUp {
             source: arrival.source,

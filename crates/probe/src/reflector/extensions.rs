@@ -1,8 +1,6 @@
 //! What a reflector does with the TLVs of a request, in place: fills in what it understands, flags the rest (RFC 8972 §4).
 //! Lengths and order never change. Absent: access reports, flagged as not understood.
 
-use std::ops::Deref;
-
 use super::Arrival;
 use crate::limits::TLVS_MAX;
 use crate::stamp::tlv::{
@@ -35,32 +33,18 @@ pub(super) struct Asked {
 }
 
 /// One TLV, by its place.
-#[derive(Clone, Copy, Default)]
-struct Place {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
     at: usize,
     length: usize,
     kind: Option<Kind>,
     known: bool,
 }
 
-/// Those of a packet, in order. Nothing is allocated for a packet.
-struct Places {
-    all: [Place; TLVS_MAX],
-    count: usize,
-}
-
-impl Deref for Places {
-    type Target = [Place];
-
-    fn deref(&self) -> &[Place] {
-        &self.all[..self.count]
-    }
-}
-
-/// Turns the TLVs of a request into those of its reply.
-pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Asked {
-    let (places, cut) = places(tlvs);
-    if !integrity_holds(tlvs, &places, circumstances) {
+/// Turns the TLVs of a request into those of its reply. `places` is room that is used again for each packet.
+pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>, places: &mut Vec<Place>) -> Asked {
+    let cut = find(tlvs, places);
+    if !integrity_holds(tlvs, places, circumstances) {
         for place in places.iter() {
             set_flags(tlvs, place.at, |flags| flags | INTEGRITY);
         }
@@ -82,20 +66,20 @@ pub(super) fn reflect(tlvs: &mut [u8], circumstances: &Circumstances<'_>) -> Ask
     if let Some(CutShort { at }) = cut {
         set_flags(tlvs, at, |_| MALFORMED);
     }
-    sign(tlvs, &places, circumstances);
+    sign(tlvs, places, circumstances);
     asked
 }
 
-fn places(tlvs: &[u8]) -> (Places, Option<CutShort>) {
-    let mut places = Places { all: [Place::default(); TLVS_MAX], count: 0 };
-    for (place, tlv) in places.all.iter_mut().zip(tlv::parse(tlvs)) {
+/// Those of a packet, in order, up to one that is cut short.
+fn find(tlvs: &[u8], places: &mut Vec<Place>) -> Option<CutShort> {
+    places.clear();
+    for tlv in tlv::parse(tlvs).take(TLVS_MAX) {
         match tlv {
-            Ok(tlv) => *place = place_of(&tlv),
-            Err(cut) => return (places, Some(cut)),
+            Ok(tlv) => places.push(place_of(&tlv)),
+            Err(cut) => return Some(cut),
         }
-        places.count += 1;
     }
-    (places, None)
+    None
 }
 
 fn place_of(tlv: &Tlv<'_>) -> Place {
@@ -182,12 +166,20 @@ fn locate(value: &mut [u8], arrival: &Arrival) -> bool {
     let ([high, low], [source_high, source_low]) =
         (arrival.port.to_be_bytes(), arrival.source.port().to_be_bytes());
     *ports = [high, low, source_high, source_low];
-    let (inner_places, cut) = places(inner);
-    for place in inner_places.iter() {
-        set_flags(inner, place.at, |_| UNRECOGNIZED);
-    }
-    if let Some(CutShort { at }) = cut {
-        set_flags(inner, at, |_| MALFORMED);
+    let mut at = 0;
+    for _inner in 0..TLVS_MAX {
+        match inner.get(at..).and_then(|rest| tlv::parse(rest).next()) {
+            Some(Ok(tlv)) => {
+                let behind = at + HEADER_BYTES + tlv.value.len();
+                set_flags(inner, at, |_| UNRECOGNIZED);
+                at = behind;
+            }
+            Some(Err(CutShort { .. })) => {
+                set_flags(inner, at, |_| MALFORMED);
+                break;
+            }
+            None => break,
+        }
     }
     true
 }

@@ -126,6 +126,18 @@ fn extensions_are_filled_in_and_unknown_ones_flagged() {
 }
 
 #[test]
+fn what_is_asked_of_addresses_is_flagged_as_not_understood() {
+    // Two within the location, then one that is cut short.
+    let inner = [0x80, 1, 0, 2, 7, 7, 0x80, 2, 0, 0, 0x80, 3, 0, 9, 7];
+    let mut tlvs = Vec::new();
+    tlv::push(&mut tlvs, Kind::Location, &[&[0; 4][..], &inner].concat());
+    let bytes = packet(&request(5, 9), Mode::Unauthenticated, &tlvs, None);
+    let reply = reflected(&mut reflector(Options::default()), &arrival("192.0.2.1:4000"), &bytes).unwrap();
+    assert_eq!(reply[44], 0, "ports are understood");
+    assert_eq!(reply[52..], [0x80, 1, 0, 2, 7, 7, 0x80, 2, 0, 0, 0x40, 3, 0, 9, 7]);
+}
+
+#[test]
 fn follow_up_telemetry_tells_when_the_previous_reply_left() {
     let mut tlvs = Vec::new();
     tlv::push(&mut tlvs, Kind::FollowUpTelemetry, &[0xee; 16]);
