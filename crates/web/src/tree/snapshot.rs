@@ -2,7 +2,7 @@
 //! what it is until the last peer has read it.
 //!
 //! A snapshot is a file without a name (open(2), `O_TMPFILE`) in a folder on disk, which no other process can reach but as
-//! this user or as root, by way of `/proc`. The page cache holds it in large pieces, from which sending costs a third less than from
+//! this user or as root, by way of `/proc`. The page cache holds it in large pieces, from which sending costs a quarter less than from
 //! memory files, and may let go of them, since they are on disk. Where no such file can be had, it is a sealed one in memory
 //! (memfd_create(2), fcntl(2) "File Sealing"). One that cannot be read any more, because the disk failed or somebody truncated it,
 //! is given up. *Absent:* which files are worth it.
