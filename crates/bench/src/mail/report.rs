@@ -2,11 +2,10 @@
 
 use super::Mail;
 use super::case::{Case, Distance, Kind};
-use super::peers::Peer;
 use super::results::Figure;
 use crate::numbers::{interval, micros};
 use crate::statistics::Summary;
-use crate::subject::report::Part;
+use crate::subject::report::{self, Column, Part};
 use crate::subject::results::Results;
 use crate::table::Table;
 
@@ -55,50 +54,29 @@ pub(super) const PARTS: &[Part<Mail>] = &[
     },
 ];
 
-/// A column: its heading, its figure, how that is written.
-type Column = (&'static str, Figure, fn(Summary) -> String);
-
 /// A case: every peer's figures, and Switchboard's first one over them.
 pub(super) fn table(results: &Results<Mail>, case: Case) -> Table {
-    let (columns, over) = columns(case);
-    let mut heading = vec![""];
-    heading.extend(columns.iter().map(|(heading, ..)| *heading));
-    heading.push(over);
-    let mut table = Table::new(&heading);
-    for peer in Peer::ALL {
-        let cell = |(_, figure, written): &Column| results.summary(case, *peer, *figure).map(written);
-        let cells: Vec<Option<String>> = columns.iter().map(cell).collect();
-        if cells.iter().all(Option::is_none) {
-            continue;
-        }
-        let first = columns.first().map(|(_, figure, _)| *figure);
-        let times = first.and_then(|figure| results.ratio(case, figure, *peer));
-        let times = times.filter(|_| *peer != Peer::Switchboard);
-        let mut row = vec![peer.title().to_owned()];
-        row.extend(cells.into_iter().map(Option::unwrap_or_default));
-        row.push(times.map(|times| format!("{} x", interval(times))).unwrap_or_default());
-        table.push(row);
-    }
-    table
-}
-
-fn columns(case: Case) -> (&'static [Column], &'static str) {
-    const TIME: Column = ("exec to exit", Figure::Time, milliseconds);
-    const CPU: Column = ("client CPU per message", Figure::Cpu, micros);
-    const MEMORY: Column = ("most resident", Figure::Memory, mebibytes);
-    const TRIPS: Column = ("round trips per message", Figure::RoundTrips, interval);
-    const RATE: Column = ("messages/s", Figure::Rate, interval);
-    const THROUGHPUT: Column = ("text, MB/s", Figure::Throughput, interval);
-    match case.kind() {
-        Kind::Whole(_) if case == Case::Short => (&[TIME, CPU], "Switchboard's time"),
-        Kind::Whole(_) => (&[TIME, CPU, MEMORY], "Switchboard's time"),
-        Kind::First => (&[TRIPS, TIME], "Switchboard's round trips"),
-        Kind::Load(_) if case == Case::Large20 => (&[THROUGHPUT, CPU], "Switchboard's MB/s"),
+    const TIME: Column<Mail> = Column::own("exec to exit", Figure::Time, milliseconds);
+    const CPU: Column<Mail> = Column::own("client CPU per message", Figure::Cpu, micros);
+    const MEMORY: Column<Mail> = Column::own("most resident", Figure::Memory, mebibytes);
+    const TRIPS: Column<Mail> = Column::own("round trips per message", Figure::RoundTrips, interval);
+    const RATE: Column<Mail> = Column::own("messages/s", Figure::Rate, interval);
+    const THROUGHPUT: Column<Mail> = Column::own("text, MB/s", Figure::Throughput, interval);
+    const OVER_TIME: Column<Mail> = Column::over("Switchboard's time", Figure::Time);
+    const OVER_TRIPS: Column<Mail> = Column::over("Switchboard's round trips", Figure::RoundTrips);
+    const OVER_RATE: Column<Mail> = Column::over("Switchboard's messages/s", Figure::Rate);
+    const OVER_THROUGHPUT: Column<Mail> = Column::over("Switchboard's MB/s", Figure::Throughput);
+    let columns: &[Column<Mail>] = match case.kind() {
+        Kind::Whole(_) if case == Case::Short => &[TIME, CPU, OVER_TIME],
+        Kind::Whole(_) => &[TIME, CPU, MEMORY, OVER_TIME],
+        Kind::First => &[TRIPS, TIME, OVER_TRIPS],
+        Kind::Load(_) if case == Case::Large20 => &[THROUGHPUT, CPU, OVER_THROUGHPUT],
         Kind::Load(load) => match load.distance {
-            Distance::Near => (&[RATE, CPU], "Switchboard's messages/s"),
-            Distance::Far => (&[RATE, TRIPS], "Switchboard's messages/s"),
+            Distance::Near => &[RATE, CPU, OVER_RATE],
+            Distance::Far => &[RATE, TRIPS, OVER_RATE],
         },
-    }
+    };
+    report::table(results, case, columns)
 }
 
 fn milliseconds(time: Summary) -> String {

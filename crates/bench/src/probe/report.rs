@@ -2,11 +2,10 @@
 
 use super::Probe;
 use super::case::{Case, Kind};
-use super::peers::Peer;
 use super::results::Figure;
 use crate::numbers::{interval, micros};
 use crate::statistics::Summary;
-use crate::subject::report::Part;
+use crate::subject::report::{self, Column, Part};
 use crate::subject::results::Results;
 use crate::table::Table;
 
@@ -39,72 +38,37 @@ pub(super) const PARTS: &[Part<Probe>] = &[
 
 /// A case: every peer's figures.
 pub(super) fn table(results: &Results<Probe>, case: Case) -> Table {
-    match case.kind() {
-        Kind::Reflect { .. } => reflectors(results, case),
-        Kind::RoundTrip => times(results, case, &[Figure::P50, Figure::P99], "without an answer"),
-        Kind::Send { .. } => {
-            times(results, case, &[Figure::P50, Figure::P99, Figure::Max], "places left out")
-        }
-        Kind::Watch => watched(results, case),
-    }
-}
-
-fn reflectors(results: &Results<Probe>, case: Case) -> Table {
-    let heading = ["", "replies/s", "lost", "CPU per packet", "packets per s of CPU", "Switchboard's CPU"];
-    let mut table = Table::new(&heading);
-    for peer in Peer::ALL {
-        let summary = |figure| results.summary(case, *peer, figure);
-        let figures = (summary(Figure::Rate), summary(Figure::Cpu), summary(Figure::PerCore));
-        let (Some(rate), Some(cpu), Some(per_core)) = figures else { continue };
-        let over = results.ratio(case, Figure::Cpu, *peer).filter(|_| !peer.is_ours());
-        table.push([
-            peer.title().to_owned(),
-            interval(rate),
-            summary(Figure::Missing).map_or_else(String::new, percent),
-            micros(cpu),
-            interval(per_core),
-            over.map(|times| format!("{} x", interval(times))).unwrap_or_default(),
-        ]);
-    }
-    table
-}
-
-fn watched(results: &Results<Probe>, case: Case) -> Table {
-    let heading = ["", "beats/s", "CPU per beat", "of a core", "octets a host", "false alarms"];
-    let mut table = Table::new(&heading);
-    for peer in Peer::ALL {
-        let summary = |figure| results.summary(case, *peer, figure);
-        let figures = [Figure::Rate, Figure::Octets, Figure::FalseAlarms].map(summary);
-        let [Some(rate), Some(octets), Some(alarms)] = figures else { continue };
-        table.push([
-            peer.title().to_owned(),
-            interval(rate),
-            summary(Figure::Cpu).map_or_else(String::new, micros),
-            summary(Figure::CoreShare).map_or_else(String::new, percent),
-            interval(octets),
-            interval(alarms),
-        ]);
-    }
-    table
-}
-
-/// Times with their quantiles, and the share that is missing.
-fn times(results: &Results<Probe>, case: Case, shown: &[Figure], missing: &str) -> Table {
-    let mut heading = vec!["", "median", "99 %"];
-    if shown.contains(&Figure::Max) {
-        heading.push("most");
-    }
-    heading.push(missing);
-    let mut table = Table::new(&heading);
-    for peer in Peer::ALL {
-        let summaries = shown.iter().map(|figure| results.summary(case, *peer, *figure));
-        let Some(summaries) = summaries.collect::<Option<Vec<Summary>>>() else { continue };
-        let mut row = vec![peer.title().to_owned()];
-        row.extend(summaries.into_iter().map(micros));
-        row.push(results.summary(case, *peer, Figure::Missing).map_or_else(String::new, percent));
-        table.push(row);
-    }
-    table
+    const MEDIAN: Column<Probe> = Column::own("median", Figure::P50, micros);
+    const P99: Column<Probe> = Column::own("99 %", Figure::P99, micros);
+    const REFLECTORS: &[Column<Probe>] = &[
+        Column::own("replies/s", Figure::Rate, interval),
+        Column::own("lost", Figure::Missing, percent),
+        Column::own("CPU per packet", Figure::Cpu, micros),
+        Column::own("packets per s of CPU", Figure::PerCore, interval),
+        Column::over("Switchboard's CPU", Figure::Cpu),
+    ];
+    const ROUND_TRIPS: &[Column<Probe>] =
+        &[MEDIAN, P99, Column::own("without an answer", Figure::Missing, percent)];
+    const SENDING: &[Column<Probe>] = &[
+        MEDIAN,
+        P99,
+        Column::own("most", Figure::Max, micros),
+        Column::own("places left out", Figure::Missing, percent),
+    ];
+    const WATCHED: &[Column<Probe>] = &[
+        Column::own("beats/s", Figure::Rate, interval),
+        Column::own("CPU per beat", Figure::Cpu, micros),
+        Column::own("of a core", Figure::CoreShare, percent),
+        Column::own("octets a host", Figure::Octets, interval),
+        Column::own("false alarms", Figure::FalseAlarms, interval),
+    ];
+    let columns = match case.kind() {
+        Kind::Reflect { .. } => REFLECTORS,
+        Kind::RoundTrip => ROUND_TRIPS,
+        Kind::Send { .. } => SENDING,
+        Kind::Watch => WATCHED,
+    };
+    report::table(results, case, columns)
 }
 
 /// A share; none is said to be none.

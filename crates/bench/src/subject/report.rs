@@ -11,6 +11,9 @@ use super::Subject;
 use super::results::Results;
 use crate::chart::{Chart, Group, Row, Shade};
 use crate::document::{self, CHARTS};
+use crate::numbers::interval;
+use crate::statistics::Summary;
+use crate::table::Table;
 use crate::verdict;
 
 /// Cases that belong together: a heading, a chart and tables.
@@ -22,6 +25,64 @@ pub(crate) struct Part<S: Subject> {
     pub(crate) cases: &'static [S::Case],
     /// On the left and on the right.
     pub(crate) drawn: [S::Figure; 2],
+}
+
+/// A column of a case's table.
+#[derive(Debug)]
+pub(crate) struct Column<S: Subject> {
+    pub(crate) heading: &'static str,
+    pub(crate) figure: S::Figure,
+    pub(crate) cell: Cell,
+}
+
+/// What stands in a column.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    /// The peer's figure, written so.
+    Own(fn(Summary) -> String),
+    /// How many times as large Switchboard's is.
+    Over,
+}
+
+impl<S: Subject> Column<S> {
+    /// The peer's figure, written so.
+    pub(crate) const fn own(
+        heading: &'static str,
+        figure: S::Figure,
+        written: fn(Summary) -> String,
+    ) -> Self {
+        Self { heading, figure, cell: Cell::Own(written) }
+    }
+
+    /// Switchboard's figure over the peer's.
+    pub(crate) const fn over(heading: &'static str, figure: S::Figure) -> Self {
+        Self { heading, figure, cell: Cell::Over }
+    }
+
+    fn of(&self, results: &Results<S>, case: S::Case, peer: S::Peer) -> Option<String> {
+        match self.cell {
+            Cell::Own(written) => results.summary(case, peer, self.figure).map(written),
+            Cell::Over if peer == S::OURS => None,
+            Cell::Over => {
+                results.ratio(case, self.figure, peer).map(|times| format!("{} x", interval(times)))
+            }
+        }
+    }
+}
+
+/// A case: every peer that has figures, a row each.
+pub(crate) fn table<S: Subject>(results: &Results<S>, case: S::Case, columns: &[Column<S>]) -> Table {
+    let heading: Vec<_> = std::iter::once("").chain(columns.iter().map(|column| column.heading)).collect();
+    let mut table = Table::new(&heading);
+    for peer in S::PEERS {
+        let cells: Vec<_> = columns.iter().map(|column| column.of(results, case, *peer)).collect();
+        if cells.iter().any(Option::is_some) {
+            let mut row = vec![S::peer_title(*peer).to_owned()];
+            row.extend(cells.into_iter().map(Option::unwrap_or_default));
+            table.push(row);
+        }
+    }
+    table
 }
 
 /// For a terminal.

@@ -2,11 +2,10 @@
 
 use super::Web;
 use super::case::Case;
-use super::peers::Peer;
 use super::results::Figure;
 use crate::numbers::{interval, micros};
 use crate::statistics::Summary;
-use crate::subject::report::Part;
+use crate::subject::report::{self, Column, Part};
 use crate::subject::results::Results;
 use crate::table::Table;
 
@@ -42,49 +41,23 @@ pub(super) const PARTS: &[Part<Web>] = &[
 
 /// A case: every peer's figures, and Switchboard's over them.
 pub(super) fn table(results: &Results<Web>, case: Case) -> Table {
-    if case == Case::Memory {
-        return memory(results);
-    }
-    let heading = [
-        "",
-        "requests/s",
-        "CPU per request",
-        "median latency",
-        "99 %",
-        "Switchboard's requests/s",
-        "Switchboard's CPU",
+    const LOAD: &[Column<Web>] = &[
+        Column::own("requests/s", Figure::Rate, interval),
+        Column::own("CPU per request", Figure::Cpu, micros),
+        Column::own("median latency", Figure::P50, micros),
+        Column::own("99 %", Figure::P99, micros),
+        Column::over("Switchboard's requests/s", Figure::Rate),
+        Column::over("Switchboard's CPU", Figure::Cpu),
     ];
-    let mut table = Table::new(&heading);
-    for peer in Peer::ALL {
-        let summary = |figure| results.summary(case, *peer, figure);
-        let (Some(rate), Some(cpu)) = (summary(Figure::Rate), summary(Figure::Cpu)) else { continue };
-        let latency = |figure| summary(figure).map_or_else(String::new, micros);
-        let times = |figure| {
-            let of_ours = results.ratio(case, figure, *peer)?;
-            (!peer.is_ours()).then(|| format!("{} x", interval(of_ours)))
-        };
-        table.push([
-            peer.title().to_owned(),
-            interval(rate),
-            micros(cpu),
-            latency(Figure::P50),
-            latency(Figure::P99),
-            times(Figure::Rate).unwrap_or_default(),
-            times(Figure::Cpu).unwrap_or_default(),
-        ]);
-    }
-    table
+    const MEMORY: &[Column<Web>] = &[
+        Column::own("alone", Figure::Idle, mebibytes),
+        Column::own("with idle connections", Figure::Crowded, mebibytes),
+    ];
+    report::table(results, case, if case == Case::Memory { MEMORY } else { LOAD })
 }
 
-fn memory(results: &Results<Web>) -> Table {
-    let mut table = Table::new(&["", "alone", "with idle connections"]);
-    for peer in Peer::ALL {
-        let summary = |figure| results.summary(Case::Memory, *peer, figure);
-        let (Some(idle), Some(crowded)) = (summary(Figure::Idle), summary(Figure::Crowded)) else { continue };
-        let mebibytes = |summary: Summary| format!("{} MiB", interval(summary));
-        table.push([peer.title().to_owned(), mebibytes(idle), mebibytes(crowded)]);
-    }
-    table
+fn mebibytes(memory: Summary) -> String {
+    format!("{} MiB", interval(memory))
 }
 
 /// What a bar of a figure says.
